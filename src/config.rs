@@ -1,0 +1,1 @@
+//! What can be set? `Config`, parsed once at the border.

@@ -1,0 +1,1 @@
+//! What do events hold? Discord's objects, lean.

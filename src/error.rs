@@ -1,0 +1,169 @@
+//! Whose fault is it, and what happens next? One error type for the whole crate.
+//! Imports nothing of the crate.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+
+use compact_str::CompactString;
+
+/// Why something went wrong, whose fault it is, and what the shard does next.
+///
+/// An error never carries a payload or a secret. It is cheap to clone: a shard that ended fatally
+/// gives the same error again whenever it is asked for an event.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    close_code: Option<u16>,
+    event: Option<CompactString>,
+    seq: Option<u64>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of trouble it is: whose fault, and what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A command was refused before it was sent (the caller's). The shard goes on.
+    Command,
+    /// Compressed data was broken or too large (the server's). The shard reconnects and resumes.
+    Compression,
+    /// A value of the configuration cannot work (the caller's). Fatal; nothing was connected.
+    Configuration,
+    /// An attempt to connect failed (the network's or the server's). The shard keeps its session
+    /// and tries again after a growing delay.
+    Connect,
+    /// The credentials were refused for good. Fatal.
+    Credentials,
+    /// The payload of a known event could not be decoded (the server's or ours). Its sequence
+    /// counts as received and the shard goes on.
+    Event,
+    /// A frame was not a readable gateway message (the server's). The shard goes on.
+    Frame,
+    /// The server said by its close code that no reconnect can help. Fatal.
+    Refused,
+    /// The shard was shut down on request. Fatal in the sense that no more events come.
+    Shutdown,
+}
+
+impl ErrorKind {
+    /// A short stable name in snake case, for logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Compression => "compression",
+            Self::Configuration => "configuration",
+            Self::Connect => "connect",
+            Self::Credentials => "credentials",
+            Self::Event => "event",
+            Self::Frame => "frame",
+            Self::Refused => "refused",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// Whether a shard that gave such an error never gives an event again.
+    pub const fn is_fatal(self) -> bool {
+        matches!(
+            self,
+            Self::Configuration | Self::Credentials | Self::Refused | Self::Shutdown
+        )
+    }
+}
+
+impl Error {
+    /// The kind: whose fault, and what happens next.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the shard has ended: it reconnects no more, and gives this error for ever.
+    pub fn is_fatal(&self) -> bool {
+        self.0.kind.is_fatal()
+    }
+
+    /// The close code that the server sent, where one caused this.
+    pub fn close_code(&self) -> Option<u16> {
+        self.0.close_code
+    }
+
+    /// The name of the event whose payload could not be decoded.
+    pub fn event_name(&self) -> Option<&str> {
+        self.0.event.as_deref()
+    }
+
+    /// The sequence number of the frame that could not be read, where it was legible.
+    pub fn seq(&self) -> Option<u64> {
+        self.0.seq
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            close_code: None,
+            event: None,
+            seq: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.edit(|inner| inner.source = Some(source.into()))
+    }
+
+    pub(crate) fn with_close_code(self, code: u16) -> Self {
+        self.edit(|inner| inner.close_code = Some(code))
+    }
+
+    pub(crate) fn with_event(self, name: impl Into<CompactString>) -> Self {
+        self.edit(|inner| inner.event = Some(name.into()))
+    }
+
+    pub(crate) fn with_seq(self, seq: Option<u64>) -> Self {
+        self.edit(|inner| inner.seq = seq)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        // Only called while building, before the first clone: there is always one owner.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Error");
+        shown.field("kind", &self.0.kind);
+        shown.field("message", &self.0.message);
+        if let Some(code) = self.0.close_code {
+            shown.field("close_code", &code);
+        }
+        if let Some(name) = &self.0.event {
+            shown.field("event", name);
+        }
+        if let Some(seq) = self.0.seq {
+            shown.field("seq", &seq);
+        }
+        if let Some(source) = &self.0.source {
+            // Displayed, not debugged: a foreign Debug may show a payload.
+            shown.field("source", &format_args!("{source}"));
+        }
+        shown.finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}

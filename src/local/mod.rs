@@ -1,0 +1,1 @@
+//! How do I test with no network? A gateway server with faults on demand.

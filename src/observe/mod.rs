@@ -1,0 +1,1 @@
+//! What is it doing? Events of the machinery, declared once.

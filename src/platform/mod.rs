@@ -1,0 +1,174 @@
+//! Where may platforms differ? Everything that Discord and QQ do differently, as one trait.
+//! Imports `id`, `secret`, `error`, `limits`, `notice`; pure.
+
+mod url;
+
+use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+pub use url::{GatewayUrl, UrlError};
+
+use crate::{id::ShardId, notice::Notice, secret::Token};
+
+/// A platform: its words, its tables and its typed events.
+///
+/// The value holds what its IDENTIFY tells the server beside token and shard, such as intents.
+/// The rules of the conversation (`session`), the socket and the shard know platforms only
+/// through this trait.
+pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
+    /// The platform's name in lower case, as in logs and files.
+    const NAME: &'static str;
+    /// Where to connect when nothing else was configured or discovered.
+    const GATEWAY: &'static str;
+    /// Where the platform's REST calls go by default.
+    const REST: &'static str;
+    /// Hosts that a resume or discovered url may name: each itself and all below it.
+    const GATEWAY_HOSTS: &'static [&'static str];
+    /// What an op 9 or its close code in answer to IDENTIFY means.
+    const REFUSED_IDENTIFY: Refused;
+
+    /// What the user configures to prove who the bot is.
+    type Credentials: Clone + Debug + Send + Sync + 'static;
+    /// Which events the bot subscribes to.
+    type Intents: Copy + Debug + Send + Sync + 'static;
+    /// The typed event.
+    type Event: Debug + Send + 'static;
+
+    /// The platform with these intents and everything else by default.
+    fn with_intents(intents: Self::Intents) -> Self;
+
+    /// What to do when the server closed with this code: the platform's close table.
+    /// `None` for a code that the table does not name.
+    fn close_row(code: u16) -> Option<CloseRow>;
+
+    /// What to do on a code from 4000 to 4999 that the close table does not name.
+    const UNKNOWN_CLOSE: CloseAction;
+
+    /// The query of a gateway url, with its `?`; empty where the platform wants none.
+    fn url_query(&self, compression: Compression) -> &'static str;
+
+    /// Appends the payload of IDENTIFY.
+    fn write_identify(&self, token: &Token, shard: ShardId, out: &mut Vec<u8>);
+
+    /// Appends the payload of RESUME.
+    fn write_resume(&self, token: &Token, session_id: &str, seq: u64, out: &mut Vec<u8>);
+
+    /// What the rules of the conversation need of READY's `d`; `None` where it names no session.
+    fn read_ready(data: &str) -> Option<Ready>;
+
+    /// The typed event of a dispatch named `name` with payload `data`.
+    ///
+    /// An event that the platform's table does not name becomes the platform's unknown variant,
+    /// not an error.
+    ///
+    /// # Errors
+    ///
+    /// The payload of a known event does not have its documented shape.
+    fn decode(name: &str, data: &str) -> Result<Self::Event, DecodeError>;
+
+    /// A notice as this platform's event.
+    fn notice(notice: Notice) -> Self::Event;
+}
+
+/// Intents that name their platform, so that `Config::new(token, Intents::GUILDS)` needs no type.
+pub trait IntentsOf: Sized {
+    /// The platform that these intents belong to.
+    type Platform: Platform<Intents = Self>;
+}
+
+/// The part of READY that the conversation rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The session to resume.
+    pub session_id: String,
+    /// Where to resume it, as the server wrote it; not yet validated.
+    pub resume_url: Option<String>,
+}
+
+/// Why the payload of a known event could not be decoded. Never holds any of the payload.
+#[derive(Debug)]
+pub struct DecodeError {
+    /// The path of the field that did not fit, such as `author.id`, where it is known.
+    pub path: String,
+    /// What was wrong there.
+    pub problem: String,
+}
+
+impl std::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.problem)
+        } else {
+            write!(f, "{}: {}", self.path, self.problem)
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// How the server compresses what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all: the least CPU, four to five times the traffic.
+    None,
+    /// One zlib stream for the connection.
+    Zlib,
+}
+
+/// One row of a platform's close table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseRow {
+    /// The codes that the row is about.
+    pub codes: (u16, u16),
+    /// What the shard does.
+    pub action: CloseAction,
+    /// What the code means and, where the shard stops, what the user should do about it.
+    pub meaning: &'static str,
+}
+
+impl CloseRow {
+    /// The codes that the row is about, as a range.
+    pub const fn range(&self) -> RangeInclusive<u16> {
+        self.codes.0..=self.codes.1
+    }
+}
+
+/// What a shard does after the server closed with a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseAction {
+    /// Stop: no reconnect can help.
+    Fatal,
+    /// The session is dead; start a new one.
+    Identify,
+    /// The credential has expired or is wrong: fetch it again, then start a new session.
+    RenewCredential,
+    /// Resume.
+    Resume,
+    /// Resume, after at least the rate limit's window.
+    ResumeLater,
+    /// Resume at once: the server recycles connections as routine.
+    ResumeNow,
+}
+
+/// What an IDENTIFY that the server refuses with op 9 means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// It may be accepted later: try again with backoff, for ever.
+    Retry,
+    /// The credential may have expired: fetch it again each time, and give up at the fourth
+    /// refusal in a row.
+    RenewCredential,
+}
+
+/// How many times in a row a refused credential is fetched again before the shard gives up.
+pub(crate) const RENEWALS_MAX: u32 = 3;
+
+/// The delay that a server asked for by `Retry-After`, cut to what is believed.
+pub(crate) fn believed(retry_after: Duration, max: Duration) -> Duration {
+    retry_after.min(max)
+}

@@ -1,0 +1,354 @@
+//! Which urls may a token be sent to?
+
+use std::{fmt, net::IpAddr};
+
+use http::Uri;
+
+/// The longest url that is looked at; real ones are below 100 bytes.
+const LEN_MAX: usize = 2048;
+
+/// A gateway address that a token may be sent to: `wss://` anywhere it was configured, or
+/// `ws://` on this machine.
+///
+/// It has a host, perhaps a port and a path, and neither user information, query nor fragment.
+/// The query that a platform wants is added when dialling.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct GatewayUrl {
+    tls: bool,
+    /// Lower case; an IPv6 address without its brackets.
+    host: String,
+    port: u16,
+    /// Starts with `/`.
+    path: String,
+}
+
+/// Why a url is not used. Never holds the url, which may be hostile text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// It is not a url, or has parts that a gateway url has not.
+    Malformed,
+    /// It is neither `wss://` nor `ws://` to this machine.
+    Insecure,
+    /// Its host or port is not one that the platform's gateway may have.
+    NotAllowed,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a plain gateway url (scheme, host, perhaps port and path)",
+            Self::Insecure => "neither wss:// nor ws:// to a loopback address",
+            Self::NotAllowed => "not a host or port of the platform's gateway",
+        })
+    }
+}
+
+impl std::error::Error for UrlError {}
+
+impl GatewayUrl {
+    /// A url from the configuration: any host with TLS, this machine without.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a gateway url, or would send the token unprotected over a network.
+    ///
+    /// ```
+    /// use shardstream::platform::{GatewayUrl, UrlError};
+    /// assert!(GatewayUrl::configured("wss://gateway.discord.gg").is_ok());
+    /// assert!(GatewayUrl::configured("ws://127.0.0.1:9000").is_ok());
+    /// assert_eq!(GatewayUrl::configured("ws://example.com"), Err(UrlError::Insecure));
+    /// ```
+    pub fn configured(text: &str) -> Result<Self, UrlError> {
+        if text.is_empty() || text.len() > LEN_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(UrlError::Malformed);
+        }
+        // `Uri` drops a fragment silently and has no opinion on backslashes and escapes.
+        if text.contains(['#', '?', '@', '\\', '%']) {
+            return Err(UrlError::Malformed);
+        }
+        let uri: Uri = text.parse().map_err(|_| UrlError::Malformed)?;
+        let tls = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("wss") => true,
+            Some("ws") => false,
+            _ => return Err(UrlError::Malformed),
+        };
+        let authority = uri.authority().ok_or(UrlError::Malformed)?;
+        let host = authority.host().to_ascii_lowercase();
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .map_or(host.as_str(), |inner| inner)
+            .to_owned();
+        if !is_host(&host) {
+            return Err(UrlError::Malformed);
+        }
+        // `Uri` takes `host:` and `host:99999` for a host without a port.
+        let port = match authority.as_str().rsplit_once(':') {
+            Some((_, after)) if !after.ends_with(']') => {
+                after.parse().map_err(|_| UrlError::Malformed)?
+            }
+            _ if tls => 443,
+            _ => 80,
+        };
+        if port == 0 {
+            return Err(UrlError::Malformed);
+        }
+        let url = Self {
+            tls,
+            host,
+            port,
+            path: uri.path().to_owned(),
+        };
+        if !tls && !url.is_loopback() {
+            return Err(UrlError::Insecure);
+        }
+        Ok(url)
+    }
+
+    /// A url that a server named (`resume_gateway_url`, discovery): only where the token goes
+    /// anyway.
+    ///
+    /// That is TLS on port 443 of a host that is `base`'s, or is or lies below one of `hosts`.
+    /// Where `base` is this machine, any address of this machine is allowed as well.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a gateway url, or names another place.
+    pub fn discovered(text: &str, base: &Self, hosts: &[&str]) -> Result<Self, UrlError> {
+        let url = Self::configured(text)?;
+        if url.is_loopback() {
+            return if base.is_loopback() {
+                Ok(url)
+            } else {
+                Err(UrlError::NotAllowed)
+            };
+        }
+        let below = |host: &&str| {
+            url.host
+                .strip_suffix(*host)
+                .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        };
+        if url.host == base.host && url.port == base.port {
+            return Ok(url);
+        }
+        if url.port == 443 && (url.host == base.host || hosts.iter().any(below)) {
+            Ok(url)
+        } else {
+            Err(UrlError::NotAllowed)
+        }
+    }
+
+    /// Whether the connection is made with TLS.
+    pub const fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The host's name or address, in lower case and without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; 443 with TLS and 80 without where the url names none.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path, `/` at least.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether this names an address of this very machine.
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self
+                .host
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+}
+
+/// A name of letters, digits, hyphens and inner dots, or an IP address.
+fn is_host(host: &str) -> bool {
+    if host.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    host.len() <= 253
+        && host.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+        // `127.1` and `0x7f.1` are addresses to some resolvers and names to us: refused.
+        && host
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.bytes().any(|b| b.is_ascii_alphabetic()) && !last.starts_with("0x"))
+}
+
+impl fmt::Display for GatewayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "wss" } else { "ws" };
+        let default = if self.tls { 443 } else { 80 };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]", self.host)?;
+        } else {
+            write!(f, "{scheme}://{}", self.host)?;
+        }
+        if self.port != default {
+            write!(f, ":{}", self.port)?;
+        }
+        f.write_str(&self.path)
+    }
+}
+
+impl fmt::Debug for GatewayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewayUrl, UrlError};
+
+    const HOSTS: &[&str] = &["discord.gg"];
+
+    fn base() -> GatewayUrl {
+        GatewayUrl::configured("wss://gateway.discord.gg").unwrap()
+    }
+
+    #[test]
+    fn urls_that_discord_gives_are_taken() {
+        for good in [
+            "wss://gateway.discord.gg",
+            "wss://gateway.discord.gg/",
+            "wss://gateway-us-east1-c.discord.gg",
+            "wss://gateway-us-east1-c.discord.gg:443",
+            "WSS://GATEWAY.DISCORD.GG",
+            "wss://discord.gg",
+        ] {
+            assert!(
+                GatewayUrl::discovered(good, &base(), HOSTS).is_ok(),
+                "{good}"
+            );
+        }
+    }
+
+    /// Goal: READY cannot send the token anywhere else. Method: forms that parsers disagree on.
+    #[test]
+    fn hostile_urls_are_refused() {
+        let long = format!("wss://{}.discord.gg", "a".repeat(64 << 10));
+        let label = format!("wss://{}.discord.gg", "a".repeat(64));
+        let hostile = [
+            "",
+            " ",
+            "ws://gateway.discord.gg",
+            "http://gateway.discord.gg",
+            "https://gateway.discord.gg",
+            "ftp://gateway.discord.gg",
+            "gateway.discord.gg",
+            "//gateway.discord.gg",
+            "wss:gateway.discord.gg",
+            "wss:/gateway.discord.gg",
+            "wss:///gateway.discord.gg",
+            "wss://",
+            "wss://.",
+            "wss://.discord.gg",
+            "wss://discord.gg.evil.io",
+            "wss://evildiscord.gg",
+            "wss://evil.io",
+            "wss://evil.io/.discord.gg",
+            "wss://evil.io#.discord.gg",
+            "wss://evil.io?.discord.gg",
+            "wss://evil.io\\.discord.gg",
+            "wss://evil.io\\@gateway.discord.gg",
+            "wss://gateway.discord.gg@evil.io",
+            "wss://user@gateway.discord.gg",
+            "wss://user:pass@gateway.discord.gg",
+            "wss://gateway.discord.gg:444",
+            "wss://gateway.discord.gg:0",
+            "wss://gateway.discord.gg:",
+            "wss://gateway.discord.gg:99999",
+            "wss://gateway.discord.gg:443:443",
+            "wss://gateway.discord.gg.",
+            "wss://gateway..discord.gg",
+            "wss://gateway%2ediscord.gg",
+            "wss://evil.io%00.discord.gg",
+            "wss://gateway.discord.gg/?token=1",
+            "wss://gateway.discord.gg/#x",
+            "wss://gateway.discord.gg\r\nHost: evil.io",
+            "wss://gateway.discord.gg\t",
+            "\u{feff}wss://gateway.discord.gg",
+            "wss://gateway.disc\u{43e}rd.gg",
+            "wss://xn--discrd-9ve.gg",
+            "wss://gateway。discord。gg",
+            "wss://127.0.0.1",
+            "ws://127.0.0.1",
+            "wss://[::1]",
+            "wss://localhost",
+            "wss://192.168.0.1",
+            "wss://8.8.8.8",
+            "wss://2130706433",
+            "wss://0x7f.1",
+            "wss://127.1",
+            "wss://[::ffff:127.0.0.1]",
+            "wss://gateway_x.discord.gg",
+            &label,
+            &long,
+        ];
+        for url in hostile {
+            let shown: String = url.chars().take(60).collect();
+            assert!(
+                GatewayUrl::discovered(url, &base(), HOSTS).is_err(),
+                "{shown}"
+            );
+        }
+        assert!(hostile.len() >= 40);
+    }
+
+    #[test]
+    fn this_machine_may_name_only_itself_and_the_platform() {
+        let base = GatewayUrl::configured("ws://127.0.0.1:9000").unwrap();
+        for good in [
+            "ws://127.0.0.1:9001",
+            "ws://localhost:1",
+            "ws://[::1]:7",
+            "ws://127.1.2.3",
+            "wss://gateway.discord.gg",
+        ] {
+            assert!(GatewayUrl::discovered(good, &base, HOSTS).is_ok(), "{good}");
+        }
+        for bad in ["ws://10.0.0.1", "wss://evil.io", "ws://0.0.0.0"] {
+            assert!(GatewayUrl::discovered(bad, &base, HOSTS).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_configured_url_may_be_any_host_but_never_plain_beyond_this_machine() {
+        assert!(GatewayUrl::configured("wss://proxy.example:8443/path").is_ok());
+        for plain in [
+            "ws://example.com",
+            "ws://10.0.0.1",
+            "ws://localhost.evil.io",
+        ] {
+            assert_eq!(
+                GatewayUrl::configured(plain),
+                Err(UrlError::Insecure),
+                "{plain}"
+            );
+        }
+        let shown = GatewayUrl::configured("WSS://[::1]:8443/a").unwrap();
+        assert_eq!(shown.to_string(), "wss://[::1]:8443/a");
+        assert_eq!(shown.host(), "::1");
+    }
+
+    #[test]
+    fn a_configured_port_is_kept_for_urls_on_the_same_host() {
+        let base = GatewayUrl::configured("wss://proxy.example:8443").unwrap();
+        assert!(GatewayUrl::discovered("wss://proxy.example:8443", &base, HOSTS).is_ok());
+        assert!(GatewayUrl::discovered("wss://proxy.example", &base, HOSTS).is_ok());
+        assert!(GatewayUrl::discovered("wss://proxy.example:8444", &base, HOSTS).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! How many shards, at which url? The one REST call that a gateway client needs.
