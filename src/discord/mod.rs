@@ -1,4 +1,12 @@
 //! What does only Discord know? Protocol, close table, intents, commands, events.
 //! Imports `platform`, `codec` and the words; pure.
 
+mod close;
+mod events;
+mod intents;
 pub mod model;
+mod protocol;
+
+pub use events::{Event, UnknownEvent};
+pub use intents::Intents;
+pub use protocol::{Discord, IdentifyProperties};

@@ -1,0 +1,384 @@
+//! How does one talk to Discord's gateway? Urls, IDENTIFY, RESUME, READY.
+
+use std::{borrow::Cow, env::consts, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, MapAccess},
+};
+use serde_json::value::RawValue;
+
+use super::{Event, Intents, close};
+use crate::{
+    codec::json,
+    error::{Error, ErrorKind},
+    id::ShardId,
+    notice::Notice,
+    platform::{CloseAction, CloseRow, Compression, DecodeError, Platform, Ready, Refused},
+    secret::Token,
+};
+
+/// What this library calls itself in IDENTIFY.
+const PRODUCT: &str = "shardstream";
+
+/// Discord's gateway, version 10, with JSON.
+///
+/// The value holds what IDENTIFY tells beside token and shard. Everything but the intents is left
+/// to Discord's defaults.
+///
+/// <https://docs.discord.com/developers/events/gateway-events#identify>
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discord {
+    intents: Intents,
+    properties: IdentifyProperties,
+    large_threshold: Option<u8>,
+    capabilities: Option<u64>,
+}
+
+impl Discord {
+    /// Discord with these intents.
+    pub fn new(intents: Intents) -> Self {
+        Self {
+            intents,
+            properties: IdentifyProperties::default(),
+            large_threshold: None,
+            capabilities: None,
+        }
+    }
+
+    /// Sets the capability bits of IDENTIFY; none by default, as most bots want none.
+    ///
+    /// The only documented one is `1 << 15`, `CHANNEL_OBFUSCATION`.
+    #[must_use]
+    pub const fn capabilities(mut self, bits: u64) -> Self {
+        self.capabilities = Some(bits);
+        self
+    }
+
+    /// Sets from how many members on a guild is large: its `GUILD_CREATE` then lacks the members
+    /// that are offline. Discord's default is 50, the least.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the number is not from 50 to 250.
+    pub fn large_threshold(mut self, members: u16) -> Result<Self, Error> {
+        match u8::try_from(members) {
+            Ok(members @ 50..=250) => {
+                self.large_threshold = Some(members);
+                Ok(self)
+            }
+            _ => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("large_threshold: {members} is not from 50 to 250"),
+            )),
+        }
+    }
+
+    /// Sets what IDENTIFY says about this client.
+    #[must_use]
+    pub fn properties(mut self, properties: IdentifyProperties) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// The intents.
+    pub const fn intents(&self) -> Intents {
+        self.intents
+    }
+}
+
+/// What IDENTIFY says about the client.
+///
+/// By default the operating system that this was built for, and this library.
+/// <https://docs.discord.com/developers/events/gateway-events#identify-identify-connection-properties>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IdentifyProperties {
+    os: Cow<'static, str>,
+    browser: Cow<'static, str>,
+    device: Cow<'static, str>,
+}
+
+impl IdentifyProperties {
+    /// Properties with these values for `os`, `browser` and `device`.
+    pub fn new(
+        os: impl Into<Cow<'static, str>>,
+        browser: impl Into<Cow<'static, str>>,
+        device: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            os: os.into(),
+            browser: browser.into(),
+            device: device.into(),
+        }
+    }
+}
+
+impl Default for IdentifyProperties {
+    fn default() -> Self {
+        Self::new(consts::OS, PRODUCT, PRODUCT)
+    }
+}
+
+/// The one shape of everything that a client sends.
+#[derive(Serialize)]
+pub(super) struct Payload<T> {
+    pub(super) op: u8,
+    pub(super) d: T,
+}
+
+#[derive(Serialize)]
+struct Identify<'a> {
+    token: &'a str,
+    properties: &'a IdentifyProperties,
+    intents: u64,
+    shard: ShardId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large_threshold: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Resume<'a> {
+    token: &'a str,
+    session_id: &'a str,
+    seq: u64,
+}
+
+impl Platform for Discord {
+    const NAME: &'static str = "discord";
+    const GATEWAY: &'static str = "wss://gateway.discord.gg";
+    const REST: &'static str = "https://discord.com/api/v10";
+    const GATEWAY_HOSTS: &'static [&'static str] = &["discord.gg"];
+    // An op 9 in answer to IDENTIFY means that identifies came too fast; a wrong token is 4004.
+    const REFUSED_IDENTIFY: Refused = Refused::Retry;
+    const UNKNOWN_CLOSE: CloseAction = CloseAction::Resume;
+
+    type Credentials = Token;
+    type Intents = Intents;
+    type Event = Event;
+
+    fn with_intents(intents: Intents) -> Self {
+        Self::new(intents)
+    }
+
+    fn close_row(code: u16) -> Option<CloseRow> {
+        close::find(code)
+    }
+
+    fn url_query(&self, compression: Compression) -> &'static str {
+        match compression {
+            Compression::None => "?v=10&encoding=json",
+            Compression::Zlib => "?v=10&encoding=json&compress=zlib-stream",
+        }
+    }
+
+    fn write_identify(&self, token: &Token, shard: ShardId, out: &mut Vec<u8>) {
+        let d = Identify {
+            token: token.expose(),
+            properties: &self.properties,
+            intents: self.intents.bits(),
+            shard,
+            large_threshold: self.large_threshold,
+            capabilities: self.capabilities,
+        };
+        json::write(&Payload { op: 2, d }, out);
+    }
+
+    fn write_resume(&self, token: &Token, session_id: &str, seq: u64, out: &mut Vec<u8>) {
+        let d = Resume {
+            token: token.expose(),
+            session_id,
+            seq,
+        };
+        json::write(&Payload { op: 6, d }, out);
+    }
+
+    fn read_ready(data: &str) -> Option<Ready> {
+        let SessionOfReady { id, resume_url } = serde_json::from_str(data).ok()?;
+        Some(Ready {
+            session_id: id.filter(|id| !id.is_empty())?,
+            resume_url,
+        })
+    }
+
+    fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
+        Event::decode(name, data)
+    }
+
+    fn notice(notice: Notice) -> Event {
+        Event::Gateway(notice)
+    }
+}
+
+/// Two fields of READY, each of any type: what is not a text counts as absent, because a field
+/// that Discord gets wrong must not cost the session.
+#[derive(Default)]
+struct SessionOfReady {
+    id: Option<String>,
+    resume_url: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for SessionOfReady {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = SessionOfReady;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SessionOfReady, A::Error> {
+                let mut session = SessionOfReady::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    match key.as_ref() {
+                        "session_id" => session.id = text(map.next_value()?),
+                        "resume_gateway_url" => session.resume_url = text(map.next_value()?),
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(session)
+            }
+        }
+
+        fn text(raw: &RawValue) -> Option<String> {
+            serde_json::from_str(raw.get()).ok()
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(write: impl FnOnce(&mut Vec<u8>)) -> Value {
+        let mut out = Vec::new();
+        write(&mut out);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn identify_tells_token_shard_intents_and_what_was_set() {
+        let shard = ShardId::new(3, 16).unwrap();
+        let token = Token::from("quo\"te\\slash");
+        let plain = Discord::new(Intents::GUILDS);
+        assert_eq!(
+            parsed(|out| plain.write_identify(&token, shard, out)),
+            json!({"op": 2, "d": {
+                "token": "quo\"te\\slash",
+                "properties": {
+                    "os": consts::OS, "browser": "shardstream", "device": "shardstream"
+                },
+                "intents": 1,
+                "shard": [3, 16],
+            }})
+        );
+        let full = plain
+            .large_threshold(250)
+            .unwrap()
+            .capabilities(1 << 15)
+            .properties(IdentifyProperties::new("a", "b", "c"));
+        let d = &parsed(|out| full.write_identify(&token, shard, out))["d"];
+        assert_eq!(d["large_threshold"], 250);
+        assert_eq!(d["capabilities"], 32768);
+        assert_eq!(
+            d["properties"],
+            json!({"os": "a", "browser": "b", "device": "c"})
+        );
+    }
+
+    #[test]
+    fn a_large_threshold_is_from_50_to_250() {
+        let discord = || Discord::new(Intents::empty());
+        for good in [50, 51, 249, 250] {
+            assert!(discord().large_threshold(good).is_ok(), "{good}");
+        }
+        for bad in [0, 49, 251, 256 + 50, u16::MAX] {
+            let error = discord().large_threshold(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{bad}");
+        }
+    }
+
+    #[test]
+    fn resume_tells_token_session_and_sequence() {
+        let discord = Discord::new(Intents::GUILDS);
+        assert_eq!(
+            parsed(|out| discord.write_resume(&Token::from("t"), "a\"b", 1337, out)),
+            json!({"op": 6, "d": {"token": "t", "session_id": "a\"b", "seq": 1337}})
+        );
+    }
+
+    #[test]
+    fn payloads_are_appended() {
+        let mut out = b"x".to_vec();
+        Discord::new(Intents::GUILDS).write_resume(&Token::from("t"), "s", 1, &mut out);
+        assert!(out.starts_with(b"x{\"op\":6"));
+    }
+
+    #[test]
+    fn ready_gives_its_session_whatever_else_is_wrong_with_it() {
+        let ready = |data: Value| Discord::read_ready(&data.to_string());
+        let url = "wss://gateway-somewhere.discord.gg";
+        let full = ready(json!({
+            "v": 10, "user": {"id": null}, "session_id": "abc", "resume_gateway_url": url
+        }));
+        assert_eq!(
+            full,
+            Some(Ready {
+                session_id: "abc".to_owned(),
+                resume_url: Some(url.to_owned()),
+            })
+        );
+        for mistyped in [
+            json!(null),
+            json!(7),
+            json!(["x"]),
+            json!({"a": {}}),
+            json!(true),
+        ] {
+            let got = ready(json!({"resume_gateway_url": mistyped, "session_id": "abc"}));
+            assert_eq!(got.unwrap().resume_url, None, "{mistyped}");
+        }
+        assert_eq!(
+            ready(json!({"session_id": "abc"})).unwrap().resume_url,
+            None
+        );
+        // A lone surrogate is a JSON text that is no Unicode text.
+        let lone = r#"{"resume_gateway_url":"\ud800","session_id":"abc"}"#;
+        assert_eq!(Discord::read_ready(lone).unwrap().resume_url, None);
+    }
+
+    #[test]
+    fn ready_without_a_usable_session_id_gives_nothing() {
+        let bad = [
+            r#"{"resume_gateway_url":"wss://x.discord.gg"}"#,
+            r#"{"session_id":null}"#,
+            r#"{"session_id":7}"#,
+            r#"{"session_id":""}"#,
+            r#"{"session_id":"abc""#,
+            "null",
+            "[]",
+            "",
+        ];
+        for data in bad {
+            assert_eq!(Discord::read_ready(data), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_name_in_the_table_is_data() {
+        let event = Discord::decode("SOMETHING_NEW", "{\"a\":1}").unwrap();
+        let Event::Unknown(unknown) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(&*unknown.name, "SOMETHING_NEW");
+        assert_eq!(&*unknown.data, "{\"a\":1}");
+    }
+}
