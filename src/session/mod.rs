@@ -1,13 +1,37 @@
 //! What are the rules of the conversation? A state machine that is told the time and never sees a
 //! socket. Imports `id`, `secret`, `error`, `limits`, `notice`, `platform`, `codec`; pure.
+//!
+//! The driver feeds it news ([`Session::handle`], [`Session::handle_timeout`]), and after each
+//! drains what it wants done ([`Session::poll_action`]), what it wants sent
+//! ([`Session::poll_transmit`]) and when it wants to be called again ([`Session::poll_timeout`]).
+//! Time never goes backwards; the same seed and the same news give the same conversation.
 
-use std::time::{Duration, Instant};
+mod backoff;
+mod chance;
+mod conversation;
+mod ending;
+mod heartbeat;
+mod window;
 
+#[cfg(test)]
+mod simulation;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use self::{
+    backoff::{Backoff, QuickBucket},
+    chance::Chance,
+    heartbeat::{Heartbeat, Pulse},
+    window::SendWindow,
+};
 use crate::{
     codec::envelope::Envelope,
     id::ShardId,
     limits::Limits,
-    notice::Notice,
+    notice::{Cause, Notice},
     platform::{GatewayUrl, Platform},
     secret::Token,
 };
@@ -182,12 +206,6 @@ pub enum State {
     Stopped,
 }
 
-/// The state machine of one shard.
-#[derive(Debug)]
-pub(crate) struct Session<P: Platform> {
-    platform: P,
-}
-
 /// What a session is made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup<P> {
@@ -201,84 +219,381 @@ pub(crate) struct Setup<P> {
     pub(crate) seed: u64,
 }
 
-#[allow(
-    clippy::unused_self,
-    clippy::needless_pass_by_value,
-    clippy::needless_pass_by_ref_mut
-)]
+/// The state machine of one shard.
+#[derive(Debug)]
+pub(crate) struct Session<P: Platform> {
+    platform: P,
+    shard: ShardId,
+    base: GatewayUrl,
+    limits: Limits,
+    chance: Chance,
+
+    state: State,
+    /// When the state ends by itself. Every state has one but those that wait without bound.
+    deadline: Option<(Instant, Timer)>,
+    connection: Option<Connection>,
+    /// The session to resume; its sequence is the *received* cursor.
+    held: Option<Resume>,
+    /// Where the last connect went, for what its failure means.
+    dialled: Endpoint,
+    /// What follows the close handshake.
+    after_close: AfterClose,
+
+    backoff: Backoff,
+    identify_backoff: Backoff,
+    quick: QuickBucket,
+    /// Resumes in a row that were sent and brought no progress.
+    failed_resumes: u32,
+    /// READYs in a row that did not come in time.
+    missed_readys: u32,
+    /// Credentials refused in a row.
+    refused_credentials: u32,
+    /// HTTP 401 or 403 in a row at the base url.
+    forbidden: u32,
+    /// The next credential must be fetched again.
+    renew: bool,
+
+    counters: Counters,
+    latency: Option<Duration>,
+    actions: VecDeque<Action>,
+}
+
+/// What is true of one connection only.
+#[derive(Debug)]
+struct Connection {
+    /// Begins with Hello.
+    heartbeat: Option<Heartbeat>,
+    window: SendWindow,
+    /// When the last complete message came.
+    heard_at: Instant,
+    /// Reading is paused, or has not yet caught up.
+    paused: bool,
+    /// IDENTIFY or RESUME, until it is written.
+    handshake: Option<Token>,
+    /// IDENTIFY was written.
+    identified: bool,
+    /// RESUME was written.
+    resumed: bool,
+    /// READY or RESUMED came.
+    established: bool,
+    /// What the server did shows that the session works.
+    progress: bool,
+    replayed: u64,
+    duplicates: Duplicates,
+    command: Option<Vec<u8>>,
+}
+
+/// What follows the close handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterClose {
+    ConnectAt(Instant),
+    Stop(Stop),
+}
+
+/// Events whose sequence had been received before, in a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Duplicates {
+    rising: u32,
+    last: u64,
+}
+
+/// Resumes in a row without progress after which the session is given up.
+const FAILED_RESUMES_MAX: u32 = 3;
+/// Refusals of the upgrade by 401 or 403 in a row after which the shard stops.
+const FORBIDDEN_MAX: u32 = 3;
+/// Rising duplicates in a row that mean that the sequence restarted.
+const RISING_MAX: u32 = 3;
+/// The close code that keeps the session; any but 1000 and 1001 does.
+const CLOSE_KEEP: u16 = 4000;
+/// The close code that ends the session.
+const CLOSE_END: u16 = 1000;
+
 impl<P: Platform> Session<P> {
-    /// A session that will connect at its first [`poll_action`](Self::poll_action).
+    /// A session that asks to connect at its first [`poll_action`](Self::poll_action).
     pub(crate) fn new(setup: Setup<P>, now: Instant) -> Self {
-        let _ = now;
-        Self {
+        let limits = setup.limits;
+        let mut session = Self {
             platform: setup.platform,
-        }
+            shard: setup.shard,
+            base: setup.base,
+            chance: Chance::new(setup.seed),
+            state: State::Backoff,
+            deadline: None,
+            connection: None,
+            held: setup.resume,
+            dialled: Endpoint::Base,
+            after_close: AfterClose::ConnectAt(now),
+            backoff: Backoff::new(limits.backoff, limits.backoff_max),
+            identify_backoff: Backoff::new(limits.identify_backoff, limits.identify_backoff_max),
+            quick: QuickBucket::new(now),
+            failed_resumes: 0,
+            missed_readys: 0,
+            refused_credentials: 0,
+            forbidden: 0,
+            renew: false,
+            counters: Counters::default(),
+            latency: None,
+            actions: VecDeque::new(),
+            limits,
+        };
+        session.connect(now);
+        session
     }
 
     /// Takes news. Never fails: bad input is a transition.
     pub(crate) fn handle(&mut self, now: Instant, input: Input<'_>) -> Verdict {
-        let _ = (now, input);
-        todo!()
+        if self.state == State::Stopped {
+            return Verdict::Internal;
+        }
+        match input {
+            Input::Connected => self.connected(now),
+            Input::Lost(lost) => self.lost(now, lost),
+            Input::Message(message) => return self.message(now, message),
+            Input::Garbled { seq } => self.garbled(now, seq),
+            Input::Permit(token) => self.permit(now, token),
+            Input::PermitRefused { fatal, retry_after } => {
+                self.permit_refused(now, fatal, retry_after);
+            }
+            Input::Command(payload) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.command = Some(payload);
+                }
+            }
+            Input::ReadingPaused => {
+                if let Some(connection) = &mut self.connection {
+                    connection.paused = true;
+                }
+            }
+            Input::CaughtUp => self.caught_up(now),
+            Input::Reconnect(how) => self.reconnect(now, how),
+            Input::Shutdown(how) => self.shutdown(now, how),
+        }
+        Verdict::Internal
     }
 
     /// Tells that time has passed. A call before the deadline does nothing.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-        todo!()
+        if let Some((at, timer)) = self.deadline
+            && at <= now
+        {
+            self.deadline = None;
+            match timer {
+                Timer::Backoff => self.connect(now),
+                Timer::Connect => {
+                    self.actions.push_back(Action::Hangup);
+                    self.connect_failed(now, None, None);
+                }
+                Timer::Close => {
+                    self.actions.push_back(Action::Hangup);
+                    self.closed(now);
+                }
+                Timer::Hello => self.end(now, Cause::NoHello),
+                Timer::Ready => {
+                    self.missed_readys = self.missed_readys.saturating_add(1);
+                    self.end(now, Cause::NoReady);
+                }
+                Timer::Resumed => self.end(now, Cause::NoResumed),
+                // These are the connection's, below.
+                Timer::Heartbeat | Timer::SendWindow | Timer::Silence => {}
+            }
+        }
+        let silent = self.silence_at().is_some_and(|at| at <= now);
+        if let Some(connection) = self.beating_mut() {
+            let paused = connection.paused;
+            let pulse = connection
+                .heartbeat
+                .as_mut()
+                .map_or(Pulse::Quiet, |heart| heart.handle_timeout(now, paused));
+            if pulse == Pulse::Dead {
+                self.end(now, Cause::MissingAck);
+            } else if silent {
+                self.end(now, Cause::Silence);
+            }
+        }
     }
 
     /// What to do next, until `None`. Drain after every `handle_*`.
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
-        todo!()
+        self.actions.pop_front()
     }
 
     /// Writes the next payload to send into `out`, which is cleared first; `false` when there is
     /// none. Call when the socket has room; drain like actions.
     pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
-        let _ = (now, out);
-        todo!()
+        out.clear();
+        let reserve = self.beats_in_window();
+        let active = self.state == State::Active;
+        let resuming = self.held.is_some();
+        let Some(connection) = self.open_mut() else {
+            return false;
+        };
+        let beat = match &connection.heartbeat {
+            Some(heart) if heart.is_due() => true,
+            Some(heart) if heart.is_asked() => connection.window.has_room(now, reserve),
+            _ => false,
+        };
+        if beat {
+            connection.window.book(now);
+            if let Some(heart) = &mut connection.heartbeat {
+                heart.sent(now);
+            }
+            self.counters.heartbeats += 1;
+            write_heartbeat(self.held.as_ref().map(|held| held.seq), out);
+            return true;
+        }
+        if let Some(token) = connection.handshake.take() {
+            connection.window.book(now);
+            connection.resumed = resuming;
+            connection.identified = !resuming;
+            if let Some(held) = &self.held {
+                self.counters.resumes += 1;
+                self.platform
+                    .write_resume(&token, &held.session_id, held.seq, out);
+            } else {
+                self.counters.identifies += 1;
+                self.platform.write_identify(&token, self.shard, out);
+            }
+            return true;
+        }
+        if active && let Some(command) = connection.command.take() {
+            connection.window.book(now);
+            self.counters.commands += 1;
+            *out = command;
+            return true;
+        }
+        false
     }
 
     /// The next deadline and its reason. `None` only where waiting has no bound.
-    pub(crate) fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        todo!()
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<(Instant, Timer)> {
+        let heartbeat = self
+            .beating()
+            .map(|heart| (heart.deadline(), Timer::Heartbeat));
+        let silence = self.silence_at().map(|at| (at, Timer::Silence));
+        let window = self.room_at(now).map(|at| (at, Timer::SendWindow));
+        [self.deadline, heartbeat, silence, window]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether a command would be sent now: the driver takes one from the user's queue.
-    pub(crate) fn wants_command(&self, now: Instant) -> bool {
-        let _ = now;
-        todo!()
+    pub(crate) fn wants_command(&mut self, now: Instant) -> bool {
+        let reserve = self.reserve();
+        self.state == State::Active
+            && self.connection.as_mut().is_some_and(|connection| {
+                connection.command.is_none() && connection.window.has_room(now, reserve)
+            })
     }
 
     /// What the shard waits for.
-    pub(crate) fn state(&self) -> State {
-        todo!()
+    pub(crate) const fn state(&self) -> State {
+        self.state
     }
 
-    /// The session id and the *received* cursor, while a session is held.
-    pub(crate) fn resume(&self) -> Option<&Resume> {
-        todo!()
+    /// The session that is held; its sequence is the *received* cursor.
+    pub(crate) const fn resume(&self) -> Option<&Resume> {
+        self.held.as_ref()
+    }
+
+    /// Counters since the shard began.
+    pub(crate) const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The time from the last acknowledged heartbeat to its ack.
+    pub(crate) const fn latency(&self) -> Option<Duration> {
+        self.latency
     }
 
     /// The heartbeat interval of the current connection.
     pub(crate) fn heartbeat_interval(&self) -> Option<Duration> {
-        todo!()
+        self.beating().map(Heartbeat::interval)
     }
 
-    /// Counters since the shard began.
-    pub(crate) fn counters(&self) -> Counters {
-        todo!()
+    fn wait(&mut self, state: State, at: Instant, timer: Timer) {
+        self.state = state;
+        self.deadline = Some((at, timer));
     }
 
-    /// The time from the last acknowledged heartbeat to its ack.
-    pub(crate) fn latency(&self) -> Option<Duration> {
-        todo!()
+    fn connect(&mut self, now: Instant) {
+        self.dialled = self
+            .held
+            .as_ref()
+            .and_then(|held| held.url.clone())
+            .map_or(Endpoint::Base, Endpoint::Resume);
+        self.actions
+            .push_back(Action::Connect(self.dialled.clone()));
+        let until = now + self.limits.connect;
+        self.wait(State::AwaitConnection, until, Timer::Connect);
     }
 
-    #[allow(dead_code)]
-    fn platform(&self) -> &P {
-        &self.platform
+    /// The connection, unless we are closing it.
+    fn open(&self) -> Option<&Connection> {
+        self.connection
+            .as_ref()
+            .filter(|_| self.state != State::AwaitClose)
     }
+
+    fn open_mut(&mut self) -> Option<&mut Connection> {
+        let closing = self.state == State::AwaitClose;
+        self.connection.as_mut().filter(|_| !closing)
+    }
+
+    fn beating(&self) -> Option<&Heartbeat> {
+        self.open()?.heartbeat.as_ref()
+    }
+
+    fn beating_mut(&mut self) -> Option<&mut Connection> {
+        self.open_mut()
+            .filter(|connection| connection.heartbeat.is_some())
+    }
+
+    fn silence_at(&self) -> Option<Instant> {
+        let interval = self.beating()?.interval();
+        let connection = self.open().filter(|connection| !connection.paused)?;
+        Some(connection.heard_at + interval + self.limits.silence_margin)
+    }
+
+    /// When something that waits for the send window may be sent.
+    fn room_at(&self, now: Instant) -> Option<Instant> {
+        let window = &self.open()?.window;
+        let command = (self.state == State::Active).then(|| self.reserve());
+        let asked = self.beating()?.is_asked().then(|| self.beats_in_window());
+        [command, asked]
+            .into_iter()
+            .flatten()
+            .filter_map(|reserve| window.room_at(now, reserve))
+            .min()
+    }
+
+    /// How many scheduled heartbeats fall into one send window.
+    fn beats_in_window(&self) -> usize {
+        let Some(interval) = self.heartbeat_interval() else {
+            return 0;
+        };
+        let window = self.limits.send_window.as_nanos();
+        let beats = window.div_ceil(interval.as_nanos().max(1)) + 1;
+        // With intervals that only tests use, a tenth of the window is left for the rest.
+        usize::try_from(beats).map_or(self.limits.sends_max, |beats| {
+            beats.min(self.limits.sends_max - self.limits.sends_max / 10)
+        })
+    }
+
+    /// Places of the send window that commands leave free: for the scheduled heartbeats, and for
+    /// one that the server asks for.
+    fn reserve(&self) -> usize {
+        self.beats_in_window() + 1
+    }
+}
+
+fn write_heartbeat(seq: Option<u64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"op\":1,\"d\":");
+    match seq {
+        Some(seq) => out.extend_from_slice(seq.to_string().as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
 }
 
 /// What a shard has counted since it began.

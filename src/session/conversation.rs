@@ -1,0 +1,328 @@
+//! What does a message mean? Hello, READY, RESUMED, events, acks and requests.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::{
+    Action, Connection, Duplicates, RISING_MAX, Resume, Session, State, Timer, Verdict,
+    heartbeat::Heartbeat, window::SendWindow,
+};
+use crate::{
+    codec::envelope::Envelope,
+    notice::{Cause, Notice},
+    platform::{GatewayUrl, Platform},
+    secret::Token,
+};
+
+/// The opcodes that concern the conversation; the same on both platforms.
+mod op {
+    pub(super) const DISPATCH: u64 = 0;
+    pub(super) const HEARTBEAT: u64 = 1;
+    pub(super) const RECONNECT: u64 = 7;
+    pub(super) const INVALID_SESSION: u64 = 9;
+    pub(super) const HELLO: u64 = 10;
+    pub(super) const HEARTBEAT_ACK: u64 = 11;
+}
+
+impl<P: Platform> Session<P> {
+    pub(super) fn connected(&mut self, now: Instant) {
+        if self.state != State::AwaitConnection {
+            return;
+        }
+        self.counters.connects += 1;
+        self.forbidden = 0;
+        self.connection = Some(Connection {
+            heartbeat: None,
+            window: SendWindow::new(self.limits.sends_max, self.limits.send_window),
+            heard_at: now,
+            paused: false,
+            handshake: None,
+            identified: false,
+            resumed: false,
+            established: false,
+            progress: false,
+            replayed: 0,
+            duplicates: Duplicates::default(),
+            command: None,
+        });
+        self.wait(State::AwaitHello, now + self.limits.hello, Timer::Hello);
+    }
+
+    pub(super) fn message(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
+        let Some(connection) = self.open_mut() else {
+            return Verdict::Internal;
+        };
+        connection.heard_at = now;
+        match message.header.op {
+            op::DISPATCH => return self.dispatch(now, message),
+            op::HEARTBEAT => {
+                if let Some(heart) = &mut connection.heartbeat {
+                    heart.request(now);
+                }
+            }
+            op::RECONNECT => self.end(now, Cause::Reconnect),
+            op::INVALID_SESSION => {
+                let resumable = message.data() == "true";
+                self.end(now, Cause::InvalidSession { resumable });
+            }
+            op::HELLO => self.hello(now, message),
+            op::HEARTBEAT_ACK => self.ack(now),
+            _ => {}
+        }
+        Verdict::Internal
+    }
+
+    /// A message that could not be read: the link lives, and its sequence counts as received,
+    /// else a resume would bring the same message for ever.
+    pub(super) fn garbled(&mut self, now: Instant, seq: Option<u64>) {
+        self.counters.garbled += 1;
+        let Some(connection) = self.open_mut() else {
+            return;
+        };
+        connection.heard_at = now;
+        if !matches!(self.state, State::Active | State::AwaitResumed) {
+            return;
+        }
+        if let Some(seq) = seq {
+            self.receive(seq);
+        }
+    }
+
+    pub(super) fn caught_up(&mut self, now: Instant) {
+        if let Some(connection) = &mut self.connection
+            && connection.paused
+        {
+            connection.paused = false;
+            connection.heard_at = now;
+            if let Some(heart) = &mut connection.heartbeat {
+                heart.forgive();
+            }
+            if self.state == State::AwaitResumed {
+                // The replay stood still because of us.
+                self.wait(
+                    State::AwaitResumed,
+                    now + self.limits.resumed,
+                    Timer::Resumed,
+                );
+            }
+        }
+    }
+
+    pub(super) fn permit(&mut self, now: Instant, token: Token) {
+        if self.state != State::AwaitPermit {
+            return;
+        }
+        self.renew = false;
+        if let Some(connection) = &mut self.connection {
+            connection.handshake = Some(token);
+        }
+        if self.held.is_some() {
+            self.wait(
+                State::AwaitResumed,
+                now + self.limits.resumed,
+                Timer::Resumed,
+            );
+        } else {
+            let doubled = self.limits.ready * 2u32.saturating_pow(self.missed_readys.min(16));
+            let patience = doubled.min(self.limits.ready_max);
+            self.wait(State::AwaitReady, now + patience, Timer::Ready);
+        }
+    }
+
+    fn hello(&mut self, now: Instant, message: &Envelope<'_>) {
+        let Some(interval) = self.read_hello(message.data()) else {
+            self.end(now, Cause::BadHello);
+            return;
+        };
+        let first = self.chance.between(Duration::ZERO, interval);
+        let Some(connection) = self.open_mut() else {
+            return;
+        };
+        match &mut connection.heartbeat {
+            Some(heart) => heart.set_interval(interval, now),
+            heart @ None => *heart = Some(Heartbeat::new(interval, first, now)),
+        }
+        if self.state == State::AwaitHello {
+            self.actions.push_back(Action::Notify(Notice::Connected));
+            self.actions.push_back(Action::RequestPermit {
+                identify: self.held.is_none(),
+                renew: self.renew,
+            });
+            // No deadline: a permit may take a day. The heart beats meanwhile.
+            self.state = State::AwaitPermit;
+            self.deadline = None;
+        }
+    }
+
+    fn read_hello(&self, data: &str) -> Option<Duration> {
+        #[derive(Deserialize)]
+        struct Hello {
+            heartbeat_interval: f64,
+        }
+        let hello: Hello = serde_json::from_str(data).ok()?;
+        let interval = Duration::try_from_secs_f64(hello.heartbeat_interval / 1000.0).ok()?;
+        let accepted = self.limits.heartbeat_interval_min..=self.limits.heartbeat_interval_max;
+        accepted.contains(&interval).then_some(interval)
+    }
+
+    fn ack(&mut self, now: Instant) {
+        self.counters.acks += 1;
+        let Some(connection) = self.open_mut() else {
+            return;
+        };
+        let established = connection.established;
+        let latency = connection
+            .heartbeat
+            .as_mut()
+            .and_then(|heart| heart.ack(now));
+        if latency.is_some() {
+            self.latency = latency;
+            if established {
+                self.made_progress();
+            }
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
+        let event = message.event();
+        match (self.state, event.as_deref()) {
+            (State::AwaitReady | State::AwaitResumed | State::Active, Some("READY")) => {
+                self.ready(now, message)
+            }
+            (State::AwaitResumed, Some("RESUMED")) => {
+                self.resumed(message);
+                Verdict::Deliver { replayed: false }
+            }
+            (State::AwaitResumed | State::Active, _) => self.sequenced(now, message.header.seq),
+            // Before the handshake is answered there is no session that an event could belong to.
+            _ => Verdict::Internal,
+        }
+    }
+
+    fn ready(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
+        let Some(ready) = P::read_ready(message.data()) else {
+            self.end(now, Cause::BadReady);
+            return Verdict::Internal;
+        };
+        self.lose_session();
+        let url = ready
+            .resume_url
+            .and_then(|url| GatewayUrl::discovered(&url, &self.base, P::GATEWAY_HOSTS).ok());
+        self.held = Some(Resume {
+            session_id: ready.session_id,
+            seq: message.header.seq.unwrap_or(0),
+            url,
+        });
+        self.counters.events += 1;
+        self.missed_readys = 0;
+        self.refused_credentials = 0;
+        self.establish();
+        Verdict::Deliver { replayed: false }
+    }
+
+    fn resumed(&mut self, message: &Envelope<'_>) {
+        if let Some(seq) = message.header.seq {
+            self.receive(seq);
+        }
+        self.counters.events += 1;
+        self.refused_credentials = 0;
+        let replayed = self.connection.as_ref().map_or(0, |open| open.replayed);
+        let notice = Notice::Resumed { replayed };
+        self.actions.push_back(Action::Notify(notice));
+        self.establish();
+    }
+
+    fn establish(&mut self) {
+        self.state = State::Active;
+        self.deadline = None;
+        if let Some(connection) = &mut self.connection {
+            connection.established = true;
+            connection.duplicates = Duplicates::default();
+        }
+    }
+
+    /// An event by the rules of the sequence.
+    fn sequenced(&mut self, now: Instant, seq: Option<u64>) -> Verdict {
+        let replayed = self.state == State::AwaitResumed;
+        if let Some(seq) = seq {
+            if !self.receive(seq) {
+                self.duplicate(now, seq);
+                return Verdict::Internal;
+            }
+            self.made_progress();
+        }
+        self.counters.events += 1;
+        if replayed {
+            if let Some(connection) = &mut self.connection {
+                connection.replayed += 1;
+            }
+            self.wait(
+                State::AwaitResumed,
+                now + self.limits.resumed,
+                Timer::Resumed,
+            );
+        }
+        Verdict::Deliver { replayed }
+    }
+
+    /// Moves the *received* cursor; `false` where `seq` had been received before.
+    fn receive(&mut self, seq: u64) -> bool {
+        let Some(held) = &mut self.held else {
+            return true;
+        };
+        if seq <= held.seq {
+            return false;
+        }
+        if seq - held.seq > 1 {
+            let (after, next) = (held.seq, seq);
+            let gap = Notice::Gap { after, next };
+            self.actions.push_back(Action::Notify(gap));
+        }
+        held.seq = seq;
+        if let Some(connection) = &mut self.connection {
+            connection.duplicates = Duplicates::default();
+        }
+        true
+    }
+
+    fn duplicate(&mut self, now: Instant, seq: u64) {
+        self.counters.duplicates += 1;
+        if self.state != State::Active {
+            return;
+        }
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let run = &mut connection.duplicates;
+        run.rising = if run.rising > 0 && seq > run.last {
+            run.rising + 1
+        } else {
+            1
+        };
+        run.last = seq;
+        if run.rising >= RISING_MAX {
+            self.end(now, Cause::SequenceRestarted);
+        }
+    }
+
+    /// The server has shown that the session works: failures count from zero again.
+    fn made_progress(&mut self) {
+        if let Some(connection) = &mut self.connection
+            && !connection.progress
+        {
+            connection.progress = true;
+            self.backoff.reset();
+            self.identify_backoff.reset();
+            self.failed_resumes = 0;
+        }
+    }
+
+    /// Forgets the session that is held, and tells the user.
+    pub(super) fn lose_session(&mut self) {
+        if let Some(held) = self.held.take() {
+            let lost = Notice::SessionLost { last_seq: held.seq };
+            self.actions.push_back(Action::Notify(lost));
+        }
+    }
+}

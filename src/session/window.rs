@@ -1,0 +1,104 @@
+//! How much may still be sent? The server's limit on messages in any window of time.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// When the last messages were sent on this connection.
+#[derive(Clone, Debug)]
+pub(crate) struct SendWindow {
+    sends: VecDeque<Instant>,
+    max: usize,
+    window: Duration,
+}
+
+impl SendWindow {
+    pub(crate) const fn new(max: usize, window: Duration) -> Self {
+        Self {
+            sends: VecDeque::new(),
+            max,
+            window,
+        }
+    }
+
+    /// Books a message.
+    pub(crate) fn book(&mut self, now: Instant) {
+        self.forget(now);
+        self.sends.push_back(now);
+    }
+
+    /// Whether one more message leaves `reserve` places free.
+    pub(crate) fn has_room(&mut self, now: Instant, reserve: usize) -> bool {
+        self.forget(now);
+        self.sends.len() + reserve < self.max
+    }
+
+    /// When one more message will leave `reserve` places free; `None` if it does now, or never
+    /// will.
+    pub(crate) fn room_at(&self, now: Instant, reserve: usize) -> Option<Instant> {
+        let live = |sent: &&Instant| now.saturating_duration_since(**sent) < self.window;
+        let live: Vec<_> = self.sends.iter().filter(live).collect();
+        // This many must leave the window first.
+        let excess = (live.len() + reserve + 1).checked_sub(self.max)?;
+        let last = live.get(excess.checked_sub(1)?)?;
+        Some(**last + self.window)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some(first) = self.sends.front()
+            && now.saturating_duration_since(*first) >= self.window
+        {
+            self.sends.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::SendWindow;
+
+    /// Goal: never more than the limit in any window. Method: a thousand random sends against a
+    /// count by brute force.
+    #[test]
+    fn no_window_ever_holds_more_than_the_limit() {
+        let start = Instant::now();
+        let window = Duration::from_secs(60);
+        let mut sends = SendWindow::new(120, window);
+        let mut booked = Vec::new();
+        let mut now = start;
+        let mut chance = crate::session::chance::Chance::new(11);
+        for _ in 0..5000 {
+            now += chance.between(Duration::ZERO, Duration::from_millis(800));
+            if sends.has_room(now, 3) {
+                sends.book(now);
+                booked.push(now);
+            } else {
+                let at = sends.room_at(now, 3).expect("room comes back");
+                assert!(at > now && !sends.has_room(at - Duration::from_nanos(1), 3));
+                assert!(sends.has_room(at, 3));
+                now = at;
+            }
+        }
+        for (index, at) in booked.iter().enumerate() {
+            let in_window = booked[..=index]
+                .iter()
+                .filter(|sent| **at - **sent < window)
+                .count();
+            assert!(in_window <= 117, "{in_window}");
+        }
+        assert!(booked.len() > 1000);
+    }
+
+    #[test]
+    fn a_reserve_above_the_limit_never_has_room() {
+        let now = Instant::now();
+        let mut sends = SendWindow::new(2, Duration::from_secs(60));
+        assert!(!sends.has_room(now, 2));
+        assert_eq!(sends.room_at(now, 2), None);
+        assert!(sends.has_room(now, 1));
+        assert_eq!(sends.room_at(now, 1), None);
+    }
+}
