@@ -85,7 +85,7 @@ mod tests {
         for (index, at) in booked.iter().enumerate() {
             let in_window = booked[..=index]
                 .iter()
-                .filter(|sent| **at - **sent < window)
+                .filter(|sent| *at - **sent < window)
                 .count();
             assert!(in_window <= 117, "{in_window}");
         }

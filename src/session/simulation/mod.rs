@@ -1,1 +1,8 @@
-//! Sessions in virtual time.
+//! Sessions in virtual time: a bench for single steps, a model gateway for whole lives.
+
+mod bench;
+mod gateway;
+mod lives;
+mod matrix;
+mod rules;
+mod world;

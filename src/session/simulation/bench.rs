@@ -1,0 +1,209 @@
+//! One session on a bench: news go in by hand, actions come out, time is a field.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    codec::envelope::Envelope,
+    discord::{Discord, Intents},
+    id::ShardId,
+    limits::Limits,
+    notice::Notice,
+    platform::{GatewayUrl, Platform},
+    secret::Token,
+    session::{
+        Action, Endpoint, Input, Lost, Reconnect, Resume, Session, Setup, Shutdown, State, Verdict,
+    },
+};
+
+pub(super) const INTERVAL: Duration = Duration::from_millis(41_250);
+
+pub(super) const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+pub(super) fn setup(seed: u64) -> Setup<Discord> {
+    Setup {
+        platform: Discord::with_intents(Intents::GUILDS),
+        shard: ShardId::ONE,
+        base: GatewayUrl::configured("wss://gateway.discord.gg").unwrap(),
+        limits: Limits::default(),
+        resume: None,
+        seed,
+    }
+}
+
+pub(super) fn held(seq: u64) -> Resume {
+    Resume {
+        session_id: "old".into(),
+        seq,
+        url: None,
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) session: Session<Discord>,
+    pub(super) now: Instant,
+    /// What the session asked for when it was made.
+    pub(super) first: Vec<Action>,
+}
+
+impl Bench {
+    pub(super) fn new(seed: u64) -> Self {
+        Self::with(setup(seed))
+    }
+
+    pub(super) fn resuming(seq: u64) -> Self {
+        Self::with(Setup {
+            resume: Some(held(seq)),
+            ..setup(1)
+        })
+    }
+
+    pub(super) fn with(setup: Setup<Discord>) -> Self {
+        let now = Instant::now();
+        let mut session = Session::new(setup, now);
+        let first = std::iter::from_fn(|| session.poll_action()).collect();
+        Self {
+            session,
+            now,
+            first,
+        }
+    }
+
+    pub(super) fn give(&mut self, input: Input<'_>) -> Verdict {
+        self.session.handle(self.now, input)
+    }
+
+    pub(super) fn message(&mut self, text: &str) -> Verdict {
+        let envelope = Envelope::parse(text).unwrap_or_else(|_| panic!("readable: {text}"));
+        self.give(Input::Message(&envelope))
+    }
+
+    pub(super) fn event(&mut self, seq: u64) -> Verdict {
+        self.message(&format!(
+            r#"{{"t":"TYPING_START","s":{seq},"op":0,"d":{{}}}}"#
+        ))
+    }
+
+    pub(super) fn hello(&mut self) {
+        let _ = self.message(r#"{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}"#);
+    }
+
+    pub(super) fn ready(&mut self) -> Verdict {
+        self.message(
+            r#"{"t":"READY","s":1,"op":0,"d":{"session_id":"new",
+                "resume_gateway_url":"wss://gateway-x.discord.gg"}}"#,
+        )
+    }
+
+    pub(super) fn resumed(&mut self, seq: u64) -> Verdict {
+        self.message(&format!(r#"{{"t":"RESUMED","s":{seq},"op":0,"d":{{}}}}"#))
+    }
+
+    pub(super) fn ack(&mut self) {
+        let _ = self.message(r#"{"op":11}"#);
+    }
+
+    pub(super) fn permit(&mut self) {
+        let _ = self.give(Input::Permit(Token::from("token")));
+    }
+
+    pub(super) fn cut(&mut self) {
+        let _ = self.give(Input::Lost(Lost::Cut));
+    }
+
+    pub(super) fn close(&mut self, code: u16) {
+        let _ = self.give(Input::Lost(Lost::Closed { code: Some(code) }));
+    }
+
+    pub(super) fn reconnect(&mut self, how: Reconnect) {
+        let _ = self.give(Input::Reconnect(how));
+    }
+
+    pub(super) fn shutdown(&mut self, how: Shutdown) {
+        let _ = self.give(Input::Shutdown(how));
+    }
+
+    /// Connects and says Hello; the permit is granted and the handshake written.
+    pub(super) fn handshake(&mut self) -> String {
+        let _ = self.give(Input::Connected);
+        self.hello();
+        self.permit();
+        self.sent().pop().expect("the handshake is written")
+    }
+
+    /// To the point where events come, with a fresh session.
+    pub(super) fn activate(&mut self) {
+        self.handshake();
+        let _ = self.ready();
+        self.actions();
+    }
+
+    /// To the point where events come and the server has shown that the session works.
+    pub(super) fn progress(&mut self) {
+        self.activate();
+        let _ = self.event(2);
+    }
+
+    /// Everything that would be written now.
+    pub(super) fn sent(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut out = Vec::new();
+        while self.session.poll_transmit(self.now, &mut out) {
+            all.push(String::from_utf8(out.clone()).expect("payloads are UTF-8"));
+        }
+        all
+    }
+
+    pub(super) fn actions(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.session.poll_action()).collect()
+    }
+
+    pub(super) fn notices(&mut self) -> Vec<Notice> {
+        let notice = |action| match action {
+            Action::Notify(notice) => Some(notice),
+            _ => None,
+        };
+        self.actions().into_iter().filter_map(notice).collect()
+    }
+
+    /// Jumps to the next deadline and lets it pass; how long that took.
+    pub(super) fn elapse(&mut self) -> Duration {
+        let (at, _) = self.session.poll_timeout(self.now).expect("a deadline");
+        let waited = at.saturating_duration_since(self.now);
+        self.now = self.now.max(at);
+        self.session.handle_timeout(self.now);
+        waited
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.session.handle_timeout(self.now);
+    }
+
+    /// Lets time pass until the session wants to connect; how long that took, and where to.
+    pub(super) fn until_connect(&mut self) -> (Duration, Endpoint) {
+        let start = self.now;
+        for _ in 0..10 {
+            for action in self.actions() {
+                if let Action::Connect(endpoint) = action {
+                    return (self.now - start, endpoint);
+                }
+            }
+            if self.session.state() == State::AwaitClose {
+                let _ = self.give(Input::Lost(Lost::Cut));
+            } else {
+                self.elapse();
+            }
+        }
+        panic!("the session never connects");
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.session.state()
+    }
+
+    pub(super) fn seq(&self) -> Option<u64> {
+        self.session.resume().map(|held| held.seq)
+    }
+}
