@@ -1,0 +1,5 @@
+//! What users see: the programs as processes, shards over real sockets.
+
+mod process;
+mod programs;
+mod secrets;
