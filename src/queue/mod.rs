@@ -1,6 +1,9 @@
 //! When may I identify? Permits, spaced and budgeted for all shards of a bot.
 //! `buckets` is pure; `local` may use tokio.
 
+pub(crate) mod budget;
+pub(crate) mod buckets;
+
 use std::fmt::Debug;
 
 use futures::future::BoxFuture;
