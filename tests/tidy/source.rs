@@ -264,14 +264,23 @@ fn mark_inline_modules(found: &mut [Token]) {
     }
 }
 
-/// From the `#` of each `#[cfg(test)]` to behind the item that it is on.
+/// From the `#` of each `#[cfg(test)]` or `#[cfg(all(test, ..))]` to behind the item it is on.
 fn test_items(all: &[Token]) -> Vec<(usize, usize)> {
-    let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let attributes: [&[&str]; 2] = [
+        &["#", "[", "cfg", "(", "test", ")"],
+        &["#", "[", "cfg", "(", "all", "(", "test", ","],
+    ];
     let mut items = Vec::new();
     for start in 0..all.len() {
-        let words = all[start..].iter().map(|token| token.text.as_str());
-        if words.clone().take(attribute.len()).eq(attribute) {
-            let body = start + attribute.len();
+        let mut words = all[start..].iter().map(|token| token.text.as_str());
+        let is = |attribute: &&[&str]| {
+            words
+                .clone()
+                .take(attribute.len())
+                .eq(attribute.iter().copied())
+        };
+        if attributes.iter().any(is) {
+            let body = start + words.position(|word| word == "]").unwrap_or(0) + 1;
             let end = all[body..]
                 .iter()
                 .position(|token| ["{", ";"].contains(&&*token.text));
