@@ -7,6 +7,6 @@ mod intents;
 pub mod model;
 mod protocol;
 
-pub use events::{Event, UnknownEvent};
+pub use events::{Event, EventFlags, EventKind, UnknownEvent};
 pub use intents::Intents;
 pub use protocol::{Discord, IdentifyProperties};
