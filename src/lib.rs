@@ -28,4 +28,4 @@ pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};
 pub use secret::Token;
-pub use transport::Tls;
+pub use transport::{Dial, Duplex, Tls};
