@@ -157,7 +157,7 @@ fn a_restart_with_a_session_file_resumes_behind_the_last_event_printed() {
 
 /// Whether a line of the local gateway's log is about `kind`.
 fn is_kind(line: &Value, kind: &str) -> bool {
-    line["record"] == kind
+    line["act"] == kind
 }
 
 #[test]
