@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::{FutureExt, task::noop_waker_ref};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{Read, Socket};
@@ -626,5 +626,76 @@ async fn random_streams_arrive_exactly() {
             pings
         );
         assert_eq!(answers.last().map(|(first, _)| *first), Some(CLOSE));
+    }
+}
+
+/// Gives all its bytes at once and takes bytes every other time it is asked.
+#[derive(Debug)]
+struct EveryOther {
+    bytes: Vec<u8>,
+    asked: usize,
+}
+
+impl AsyncRead for EveryOther {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        let n = buf.remaining().min(self.bytes.len());
+        buf.put_slice(&self.bytes[..n]);
+        self.bytes.drain(..n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for EveryOther {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.asked += 1;
+        if self.asked.is_multiple_of(2) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Regression: frames that were read but not decoded were dropped with the buffer when the pongs
+/// in their way could be written in the same poll after all.
+#[tokio::test(start_paused = true)]
+async fn frames_behind_a_pong_that_had_to_wait_are_kept() {
+    let long = vec![b'l'; 5000];
+    let bytes = [
+        frame(TEXT, &long),
+        frame(PING, b""),
+        frame(TEXT, b"kept"),
+        frame(PING, b""),
+        frame(TEXT, b"too"),
+    ];
+    let stream: Box<dyn Duplex> = Box::new(EveryOther {
+        bytes: bytes.concat(),
+        asked: 0,
+    });
+    let limits = Limits {
+        pongs_max: 1,
+        ..limits()
+    };
+    let mut socket = Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits);
+    for expected in [&long[..], b"kept", b"too"] {
+        let read = timeout(Duration::from_secs(1), read(&mut socket)).await;
+        assert!(matches!(read, Ok(Read::Text(text)) if text == expected));
     }
 }
