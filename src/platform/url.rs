@@ -181,10 +181,9 @@ fn is_host(host: &str) -> bool {
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         })
         // `127.1` and `0x7f.1` are addresses to some resolvers and names to us: refused.
-        && host
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.bytes().any(|b| b.is_ascii_alphabetic()) && !last.starts_with("0x"))
+        && host.rsplit('.').next().is_some_and(|last| {
+            last.bytes().any(|b| b.is_ascii_alphabetic()) && !last.starts_with("0x")
+        })
 }
 
 impl fmt::Display for GatewayUrl {

@@ -34,6 +34,7 @@ impl<P: Platform> Session<P> {
         self.forbidden = 0;
         self.connection = Some(Connection {
             heartbeat: None,
+            asked_early: false,
             window: SendWindow::new(self.limits.sends_max, self.limits.send_window),
             heard_at: now,
             paused: false,
@@ -56,11 +57,11 @@ impl<P: Platform> Session<P> {
         connection.heard_at = now;
         match message.header.op {
             op::DISPATCH => return self.dispatch(now, message),
-            op::HEARTBEAT => {
-                if let Some(heart) = &mut connection.heartbeat {
-                    heart.request(now);
-                }
-            }
+            op::HEARTBEAT => match &mut connection.heartbeat {
+                Some(heart) => heart.request(now),
+                // One answer is owed; without an interval nothing paces more of them.
+                None => connection.asked_early = connection.window.has_room(now, 1),
+            },
             op::RECONNECT => self.end(now, Cause::Reconnect),
             op::INVALID_SESSION => {
                 let resumable = message.data() == "true";

@@ -263,6 +263,8 @@ pub(crate) struct Session<P: Platform> {
 struct Connection {
     /// Begins with Hello.
     heartbeat: Option<Heartbeat>,
+    /// The server asked for a heartbeat before its Hello.
+    asked_early: bool,
     window: SendWindow,
     /// When the last complete message came.
     heard_at: Instant,
@@ -430,9 +432,11 @@ impl<P: Platform> Session<P> {
         let beat = match &connection.heartbeat {
             Some(heart) if heart.is_due() => true,
             Some(heart) if heart.is_asked() => connection.window.has_room(now, reserve),
-            _ => false,
+            Some(_) => false,
+            None => connection.asked_early,
         };
         if beat {
+            connection.asked_early = false;
             connection.window.book(now);
             if let Some(heart) = &mut connection.heartbeat {
                 heart.sent(now);

@@ -79,6 +79,10 @@ impl Bench {
         self.give(Input::Message(&envelope))
     }
 
+    pub(super) fn connect(&mut self) {
+        let _ = self.give(Input::Connected);
+    }
+
     pub(super) fn event(&mut self, seq: u64) -> Verdict {
         self.message(&format!(
             r#"{{"t":"TYPING_START","s":{seq},"op":0,"d":{{}}}}"#

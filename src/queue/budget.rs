@@ -1,0 +1,459 @@
+//! How many starts does the day still have? A platform that counts one too many resets the token.
+//! Pure: told the time. Imports nothing of the crate.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What both platforms give a bot a day.
+pub(crate) const TOTAL: u64 = 1000;
+
+/// The span in which starts are counted.
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
+/// Starts of five minutes are kept as one number, which bounds the log; they count until the
+/// last of them is a day old.
+const SLOT: Duration = Duration::from_mins(5);
+
+/// How much later than it says the server's day is taken to end: clocks differ, a minute is cheap,
+/// and the one start too many costs the token.
+const RESET_MARGIN: Duration = Duration::from_mins(1);
+
+/// More entries than a log can have.
+const RESTORED_MAX: usize = 1024;
+
+/// Whether the budget lets a shard start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowance {
+    /// Now.
+    Now,
+    /// At this time, if nothing else happens.
+    At(Instant),
+    /// When a permit that is out has been spent or given back.
+    Later,
+}
+
+/// The budget of identifies: free for the first half of the day's limit, from there on spaced
+/// evenly over what is left of the day, and none of the last tenth.
+///
+/// Two counts are kept and the stricter decides: what was started here in the last 24 hours, and
+/// what the server has told that it has counted in its day.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    total: u64,
+    /// What was started here, by the time at which it is forgotten.
+    started: VecDeque<Starts>,
+    /// What an earlier process started.
+    restored: Vec<Starts>,
+    day: Option<Day>,
+    /// Permits that are out.
+    reserved: u64,
+    last: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Starts {
+    count: u64,
+    opened: Instant,
+    expires: Instant,
+}
+
+/// The server's count.
+#[derive(Clone, Copy, Debug)]
+struct Day {
+    used: u64,
+    ends: Instant,
+}
+
+/// What a queue has used of its budget, to be kept over a restart of the process.
+///
+/// It holds no secret. Without it, a process that is restarted again and again starts with a full
+/// budget each time, and only discovery tells it otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetState {
+    /// When it was taken, in milliseconds of the Unix epoch.
+    pub(super) taken_at_ms: u64,
+    /// How many milliseconds each number of starts goes on counting.
+    starts: Vec<(u64, u64)>,
+    /// The milliseconds left of the server's day, and what it had counted.
+    day: Option<(u64, u64)>,
+    /// The milliseconds since the last start.
+    last_ms: Option<u64>,
+}
+
+impl Budget {
+    /// The budget with nothing used of `total` a day.
+    pub(crate) fn new(total: u64) -> Self {
+        Self {
+            total: known(total),
+            started: VecDeque::new(),
+            restored: Vec::new(),
+            day: None,
+            reserved: 0,
+            last: None,
+        }
+    }
+
+    /// The server has told its count. What was started here goes on counting.
+    ///
+    /// A `total` of 0 is taken for the usual one and a `remaining` above `total` for all of it.
+    pub(crate) fn update(&mut self, now: Instant, total: u64, remaining: u64, reset: Duration) {
+        self.total = known(total);
+        self.day = Some(Day {
+            used: self.total.saturating_sub(remaining),
+            ends: now + reset.min(DAY) + RESET_MARGIN,
+        });
+    }
+
+    /// Whether a permit may go out.
+    pub(crate) fn allowance(&mut self, now: Instant) -> Allowance {
+        self.forget(now);
+        // Never faster than a day's worth a day: else all could go in the hour before the oldest
+        // starts are forgotten, and nothing for a day after it.
+        let pace = DAY / u32::try_from(self.usable()).unwrap_or(u32::MAX);
+        let here = match self.oldest() {
+            Some(expires) => self.spaced(now, self.used_here(), expires, pace),
+            None => self.spaced(now, 0, now + DAY, pace),
+        };
+        let there = match self.day {
+            Some(day) => self.spaced(now, day.used, day.ends, Duration::ZERO),
+            None => Allowance::Now,
+        };
+        match (here, there) {
+            (Allowance::Now, other) | (other, Allowance::Now) => other,
+            (Allowance::At(a), Allowance::At(b)) => Allowance::At(a.max(b)),
+            (Allowance::Later, _) | (_, Allowance::Later) => Allowance::Later,
+        }
+    }
+
+    /// Whether starts are spaced, so that who starts first is a matter of order.
+    pub(crate) fn is_tight(&mut self, now: Instant) -> bool {
+        self.forget(now);
+        let used = self.day.map_or(0, |day| day.used).max(self.used_here());
+        used + self.reserved >= self.total / 2
+    }
+
+    /// A permit goes out.
+    pub(crate) fn reserve(&mut self) {
+        self.reserved += 1;
+    }
+
+    /// A permit came back unused.
+    pub(crate) fn give_back(&mut self) {
+        self.reserved = self.reserved.saturating_sub(1);
+    }
+
+    /// A permit was spent.
+    pub(crate) fn spend(&mut self, now: Instant) {
+        self.give_back();
+        self.last = Some(now);
+        if let Some(day) = &mut self.day {
+            day.used = day.used.saturating_add(1);
+        }
+        match self.started.back_mut() {
+            Some(slot) if now.saturating_duration_since(slot.opened) < SLOT => {
+                slot.count += 1;
+                slot.expires = now + DAY;
+            }
+            _ => self.started.push_back(Starts {
+                count: 1,
+                opened: now,
+                expires: now + DAY,
+            }),
+        }
+        self.forget(now);
+    }
+
+    /// What is to be kept over a restart.
+    pub(crate) fn snapshot(&mut self, now: Instant) -> BudgetState {
+        self.forget(now);
+        let left = |at: Instant| milliseconds(at.saturating_duration_since(now));
+        let all = self.restored.iter().chain(&self.started);
+        BudgetState {
+            taken_at_ms: 0,
+            starts: all
+                .map(|starts| (left(starts.expires), starts.count))
+                .collect(),
+            day: self.day.map(|day| (left(day.ends), day.used)),
+            last_ms: self
+                .last
+                .map(|last| milliseconds(now.saturating_duration_since(last))),
+        }
+    }
+
+    /// Counts what an earlier process used, `elapsed` after that was written down.
+    ///
+    /// Doing it again replaces what was restored before.
+    pub(crate) fn restore(&mut self, now: Instant, state: &BudgetState, elapsed: Duration) {
+        let elapsed = milliseconds(elapsed);
+        let at = |left: u64| {
+            let left = left.checked_sub(elapsed).filter(|left| *left > 0)?;
+            Some(now + Duration::from_millis(left).min(DAY + RESET_MARGIN))
+        };
+        let starts = state.starts.iter().take(RESTORED_MAX);
+        self.restored = starts
+            .filter_map(|(left, count)| {
+                Some(Starts {
+                    count: *count,
+                    opened: now,
+                    expires: at(*left)?.min(now + DAY),
+                })
+            })
+            .collect();
+        if self.day.is_none() {
+            self.day = state.day.and_then(|(left, used)| {
+                Some(Day {
+                    used,
+                    ends: at(left)?,
+                })
+            });
+        }
+        if self.last.is_none() {
+            self.last = state.last_ms.and_then(|last| {
+                now.checked_sub(Duration::from_millis(last.saturating_add(elapsed)))
+            });
+        }
+    }
+
+    /// When `used` of the total leave room for one more, where the count is renewed at `ends`.
+    fn spaced(&self, now: Instant, used: u64, ends: Instant, pace: Duration) -> Allowance {
+        let used = used.saturating_add(self.reserved);
+        if used < self.total / 2 {
+            return Allowance::Now;
+        }
+        let left = self.usable().saturating_sub(used);
+        if left == 0 {
+            return Allowance::At(ends.max(now));
+        }
+        if self.reserved > 0 {
+            return Allowance::Later;
+        }
+        let Some(last) = self.last else {
+            return Allowance::Now;
+        };
+        let share = u32::try_from(left).unwrap_or(u32::MAX);
+        let next = last + (ends.saturating_duration_since(last) / share).max(pace);
+        if next <= now {
+            Allowance::Now
+        } else {
+            Allowance::At(next)
+        }
+    }
+
+    /// How many may be used of the total: all but the last tenth, and always one.
+    fn usable(&self) -> u64 {
+        (self.total - self.total.div_ceil(10)).max(1)
+    }
+
+    fn used_here(&self) -> u64 {
+        let all = self.restored.iter().chain(&self.started);
+        all.fold(0, |sum, starts| sum.saturating_add(starts.count))
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        let all = self.restored.iter().chain(&self.started);
+        all.map(|starts| starts.expires).min()
+    }
+
+    fn forget(&mut self, now: Instant) {
+        self.started.retain(|starts| starts.expires > now);
+        self.restored.retain(|starts| starts.expires > now);
+        self.day = self.day.filter(|day| day.ends > now);
+    }
+}
+
+/// No platform gives more than a number of 32 bits; none gives nothing.
+fn known(total: u64) -> u64 {
+    match total {
+        0 => TOTAL,
+        _ => total.min(u64::from(u32::MAX)),
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Allowance, Budget, BudgetState, DAY, RESET_MARGIN, SLOT};
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// Starts as often as allowed, every `step` at most, until `end`; the times of all starts.
+    fn greedy(budget: &mut Budget, from: Instant, step: Duration, end: Instant) -> Vec<Instant> {
+        let mut starts = Vec::new();
+        let mut now = from;
+        while now < end {
+            match budget.allowance(now) {
+                Allowance::Now => {
+                    budget.reserve();
+                    budget.spend(now);
+                    starts.push(now);
+                    now += step;
+                }
+                Allowance::At(at) => {
+                    assert!(at > now, "a wait of nothing");
+                    now = at;
+                }
+                Allowance::Later => panic!("no permit is out"),
+            }
+        }
+        starts
+    }
+
+    fn most_in_a_day(starts: &[Instant]) -> usize {
+        let within = |(index, start): (usize, &Instant)| {
+            let rest = &starts[index..];
+            rest.partition_point(|other| *other < *start + DAY)
+        };
+        starts.iter().enumerate().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn half_is_free_and_the_rest_is_spaced_over_the_day() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1000);
+        let starts = greedy(&mut budget, now, Duration::from_secs(1), now + DAY);
+        let burst = starts
+            .iter()
+            .filter(|start| **start < now + 9 * MINUTE)
+            .count();
+        assert!((500..=503).contains(&burst), "{burst}");
+        let gaps: Vec<_> = starts[501..]
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect();
+        let (min, max) = (gaps.iter().min().unwrap(), gaps.iter().max().unwrap());
+        assert!(*min >= 3 * MINUTE && *max <= 4 * MINUTE, "{min:?} {max:?}");
+        assert!((880..=900).contains(&starts.len()), "{}", starts.len());
+    }
+
+    /// Goal: nine tenths in any 24 hours, and never a standstill of hours after the first day.
+    #[test]
+    fn no_day_of_a_week_has_more_than_nine_tenths() {
+        let now = Instant::now();
+        for total in [1, 2, 9, 10, 100, 1000, 2000] {
+            let mut budget = Budget::new(total);
+            let starts = greedy(&mut budget, now, Duration::from_secs(5), now + 7 * DAY);
+            let most = most_in_a_day(&starts) as u64;
+            assert!(most <= (total * 9 / 10).max(1), "{most} of {total}");
+            let worst = starts.windows(2).map(|pair| pair[1] - pair[0]).max();
+            let even = DAY / u32::try_from(total).unwrap();
+            assert!(worst <= Some(5 * even + SLOT), "{worst:?} with {total}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_has_counted_counts_until_its_day_ends() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1000);
+        budget.update(now, 1000, 400, HOUR);
+        let starts = greedy(&mut budget, now, Duration::from_secs(1), now + HOUR);
+        assert!((290..=300).contains(&starts.len()), "{}", starts.len());
+        assert_eq!(budget.allowance(now + HOUR + RESET_MARGIN), Allowance::Now);
+
+        let mut budget = Budget::new(1000);
+        for remaining in [0, 100] {
+            budget.update(now, 1000, remaining, HOUR);
+            let reset = now + HOUR + RESET_MARGIN;
+            assert_eq!(budget.allowance(now), Allowance::At(reset));
+            assert_eq!(budget.allowance(reset), Allowance::Now);
+        }
+        budget.update(now, 1000, 101, HOUR);
+        assert_eq!(budget.allowance(now), Allowance::Now);
+    }
+
+    #[test]
+    fn figures_that_cannot_be_are_clamped() {
+        let now = Instant::now();
+        for total in [0, 1, 2, u64::MAX] {
+            for remaining in [0, 1, u64::MAX] {
+                for reset in [Duration::ZERO, DAY, Duration::MAX] {
+                    let mut budget = Budget::new(total);
+                    budget.update(now, total, remaining, reset);
+                    match budget.allowance(now) {
+                        Allowance::Now => assert!(remaining > 0),
+                        Allowance::At(at) => assert!(at > now && at <= now + DAY + RESET_MARGIN),
+                        Allowance::Later => panic!(),
+                    }
+                    assert_eq!(budget.allowance(now + 2 * DAY), Allowance::Now);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn permits_that_are_out_count_until_they_come_back() {
+        let now = Instant::now();
+        let mut budget = Budget::new(10);
+        for _ in 0..5 {
+            assert_eq!(budget.allowance(now), Allowance::Now);
+            budget.reserve();
+        }
+        assert!(budget.is_tight(now));
+        assert_eq!(budget.allowance(now), Allowance::Later);
+        budget.give_back();
+        assert_eq!(budget.allowance(now), Allowance::Now);
+        for _ in 0..4 {
+            budget.spend(now);
+        }
+        budget.reserve();
+        budget.spend(now);
+        assert!(matches!(budget.allowance(now), Allowance::At(at) if at > now + HOUR));
+    }
+
+    #[test]
+    fn a_restart_keeps_what_was_used() {
+        let now = Instant::now() + 2 * DAY;
+        let mut budget = Budget::new(1000);
+        budget.update(now, 1000, 990, 3 * HOUR);
+        greedy(&mut budget, now, Duration::from_secs(1), now + HOUR);
+        let then = now + HOUR;
+        let text = serde_json::to_string(&budget.snapshot(then)).unwrap();
+        let state: BudgetState = serde_json::from_str(&text).unwrap();
+
+        let mut next = Budget::new(1000);
+        next.restore(then, &state, Duration::ZERO);
+        next.restore(then, &state, Duration::ZERO);
+        match (next.allowance(then), budget.allowance(then)) {
+            (Allowance::At(a), Allowance::At(b)) => {
+                assert!(a.max(b) - a.min(b) <= Duration::from_millis(2));
+            }
+            other => panic!("not spaced: {other:?}"),
+        }
+        assert_eq!(next.snapshot(then), state);
+
+        let mut next = Budget::new(1000);
+        next.restore(then, &state, 2 * DAY);
+        assert_eq!((next.used_here(), next.day.is_none()), (0, true));
+    }
+
+    #[test]
+    fn a_state_with_impossible_figures_blocks_for_a_day_at_most() {
+        let now = Instant::now();
+        let most = u64::MAX;
+        let state = BudgetState {
+            taken_at_ms: most,
+            starts: vec![(most, most); 5000],
+            day: Some((most, most)),
+            last_ms: Some(most),
+        };
+        let mut budget = Budget::new(1000);
+        budget.restore(now, &state, Duration::ZERO);
+        assert_eq!(
+            budget.allowance(now),
+            Allowance::At(now + DAY + RESET_MARGIN)
+        );
+        assert_eq!(budget.allowance(now + 2 * DAY), Allowance::Now);
+        budget.restore(now, &state, Duration::MAX);
+        budget.spend(now);
+        assert_eq!(budget.allowance(now + MINUTE), Allowance::Now);
+    }
+}
