@@ -4,13 +4,17 @@
 //! and fatal error of [`Shard::next_event`](crate::Shard::next_event). [`ConfigBuilder`] sets the
 //! rest, and its [`build`](ConfigBuilder::build) names the field that cannot work.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{
     error::{Error, ErrorKind},
     limits::Limits,
     platform::{Compression, GatewayUrl, IntentsOf, Platform, UrlError},
-    queue::Queue,
+    queue::{LocalQueue, Queue, local::QueueKey},
     shard::{CredentialSource, ResumeState},
     transport::{Connector, Dial, Tls},
 };
@@ -47,7 +51,10 @@ pub struct Config<P> {
     limits: Limits,
     /// Made of the three before it, for all shards of the configuration.
     connector: Connector,
+    /// The user's own.
     queue: Option<Arc<dyn Queue>>,
+    /// Made when first asked for, because the urls are part of its key.
+    shared_queue: Arc<OnceLock<LocalQueue>>,
     resume: Option<ResumeState>,
     wanted: Option<Wanted>,
     /// By field; the first is what the user hears of.
@@ -77,6 +84,7 @@ impl<P: Platform> Config<P> {
             limits: Limits::default(),
             connector: Connector::new(Tls::default(), None, Limits::default()),
             queue: None,
+            shared_queue: Arc::default(),
             resume: None,
             wanted: None,
             problems: Vec::new(),
@@ -133,6 +141,19 @@ impl<P: Platform> Config<P> {
         self.resume.as_ref()
     }
 
+    /// Who says when a shard may identify.
+    pub(crate) fn queue(&self) -> &dyn Queue {
+        if let Some(queue) = &self.queue {
+            return &**queue;
+        }
+        self.shared_queue.get_or_init(|| {
+            let gateway = self.gateway_url.as_ref().map(GatewayUrl::to_string);
+            let place = format!("{} {}", gateway.unwrap_or_default(), self.rest_url);
+            let key = QueueKey::new(P::NAME, &place, &self.source.bot().to_string());
+            LocalQueue::shared(key, self.limits.identify_window)
+        })
+    }
+
     pub(crate) const fn source(&self) -> &Arc<dyn CredentialSource> {
         &self.source
     }
@@ -172,6 +193,7 @@ impl<P: Platform> Config<P> {
         let parsed = GatewayUrl::configured(url);
         self.judge("gateway_url", parsed.as_ref().err().map(UrlError::to_string));
         self.gateway_url = parsed.ok();
+        self.shared_queue = Arc::default();
     }
 }
 
@@ -293,6 +315,7 @@ impl<P: Platform> ConfigBuilder<P> {
         let url = url.as_ref().trim_end_matches('/');
         self.0.judge("rest_url", rest_url_problem(url));
         url.clone_into(&mut self.0.rest_url);
+        self.0.shared_queue = Arc::default();
         self
     }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::batch::{Batch, Place};
 use crate::{
-    codec::envelope::Envelope,
+    codec::{envelope::Envelope, json},
     error::{Error, ErrorKind},
     notice::Notice,
 };
@@ -97,13 +97,11 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        serde_json::from_str(self.data()).map_err(|error| {
-            let problem = format!(
-                "d does not have the shape asked for (line {}, column {})",
-                error.line(),
-                error.column()
-            );
-            let error = Error::new(ErrorKind::Event, problem).with_seq(self.seq());
+        json::decode(self.data()).map_err(|problem| {
+            let message = "the payload does not have the shape asked for";
+            let error = Error::new(ErrorKind::Event, message)
+                .with_seq(self.seq())
+                .with_source(problem);
             match self.event_name() {
                 Some(name) => error.with_event(name.as_ref()),
                 None => error,
@@ -153,5 +151,90 @@ impl fmt::Debug for Frame {
             .field("replayed", &self.replayed())
             .field("len", &self.place.len)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use bytes::Bytes;
+    use serde::Deserialize;
+
+    use super::Frame;
+    use crate::{
+        codec::envelope::Header,
+        error::ErrorKind,
+        shard::batch::{Batch, Cursor, Place, What},
+    };
+
+    /// Frames that share one batch.
+    fn frames(texts: &[&str]) -> Vec<Frame> {
+        let mut batch = Batch::default();
+        let mut places = Vec::new();
+        for text in texts {
+            let place = Place {
+                start: batch.text.len(),
+                len: text.len(),
+                header: Header::parse(text).unwrap(),
+                replayed: places.len() == 1,
+            };
+            batch.text.push_str(text);
+            batch.push(Cursor::default(), What::Frame(place));
+            places.push(place);
+        }
+        let batch = Arc::new(batch);
+        let frame = |place| Frame::new(Arc::clone(&batch), place);
+        places.into_iter().map(frame).collect()
+    }
+
+    const TEXTS: [&str; 3] = [
+        r#"{"op":0,"s":7,"t":"A","d":{"x":"CANARY"}}"#,
+        r#"{"t":"B\u0042","d":[1,2],"s":8,"op":0,"id":"q:1"}"#,
+        r#"{"op":11}"#,
+    ];
+
+    #[test]
+    fn a_frame_shows_its_own_part_of_the_batch() {
+        let frames = frames(&TEXTS);
+        for (frame, text) in frames.iter().zip(TEXTS) {
+            assert_eq!(frame.text(), text);
+        }
+        let [a, b, c] = &frames[..] else { panic!() };
+        assert_eq!((a.op(), a.seq(), a.replayed()), (0, Some(7), false));
+        assert_eq!(a.event_name().as_deref(), Some("A"));
+        assert_eq!((a.data(), a.id()), (r#"{"x":"CANARY"}"#, None));
+        assert_eq!((b.op(), b.seq(), b.replayed()), (0, Some(8), true));
+        assert_eq!(b.event_name().as_deref(), Some("BB"));
+        assert_eq!((b.data(), b.id().as_deref()), ("[1,2]", Some("q:1")));
+        let meta = b.meta();
+        assert_eq!((meta.seq, meta.replayed), (Some(8), true));
+        assert_eq!(meta.id.as_deref(), Some("q:1"));
+        assert_eq!((c.op(), c.seq(), c.event_name(), c.data()), (11, None, None, "null"));
+    }
+
+    #[test]
+    fn bytes_are_the_frames_own_memory() {
+        let frames = frames(&TEXTS);
+        let at = frames[1].text().as_ptr();
+        let bytes: Bytes = frames[1].clone().into_bytes();
+        drop(frames);
+        assert_eq!(bytes, TEXTS[1].as_bytes());
+        assert_eq!(bytes.as_ptr(), at);
+    }
+
+    #[test]
+    fn parse_may_borrow_and_says_what_was_wrong_without_the_payload() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Own<'a> {
+            x: &'a str,
+        }
+        let frames = frames(&TEXTS);
+        assert_eq!(frames[0].parse::<Own<'_>>().unwrap(), Own { x: "CANARY" });
+        let error = frames[0].parse::<BTreeMap<String, u8>>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Event);
+        assert_eq!((error.seq(), error.event_name()), (Some(7), Some("A")));
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+        assert!(!format!("{:?}", frames[0]).contains("CANARY"));
     }
 }

@@ -217,6 +217,10 @@ impl Handover {
         lock(&self.queue).load
     }
 
+    fn has_waiting(&self) -> bool {
+        !lock(&self.queue).waiting.is_empty()
+    }
+
     /// "Always one event", so that one larger than the whole bound gets through.
     fn has_room(&self, load: Load) -> bool {
         let events =
@@ -357,11 +361,17 @@ impl Writer {
     /// Gives the user what was added. `tail` is what has been received by now: events that were
     /// not wanted lie between it and the last that was added.
     pub(super) fn publish(&mut self, tail: Cursor) {
-        if self.added_entries == 0 && self.tail == tail {
-            self.give_back();
+        if self.added_entries == 0 && self.published_tail == tail {
             return;
         }
+        self.tail = tail;
+        self.published_tail = tail;
         let mut queue = lock(&self.handover.queue);
+        if self.added_entries > 0 {
+            // What was covered because nothing wanted was left stays covered.
+            let mut progress = lock(&self.handover.progress);
+            progress.cursor = progress.covered(&queue);
+        }
         queue.tail = tail;
         queue.published += mem::take(&mut self.added_entries);
         queue.load = queue.load.plus(mem::take(&mut self.added));
@@ -466,8 +476,8 @@ impl Reader {
         }
     }
 
-    /// Whether nothing was taken out of a batch yet.
-    pub(super) const fn is_fresh(&self) -> bool {
+    /// Whether no batch is in hand, as at the beginning.
+    pub(super) const fn is_empty_handed(&self) -> bool {
         self.batch.is_none()
     }
 
@@ -524,8 +534,6 @@ impl Reader {
     }
 }
 
-impl Handover {
-    fn has_waiting(&self) -> bool {
-        !lock(&self.queue).waiting.is_empty()
-    }
-}
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,6 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind},
     id::ShardId,
-    notice::Notice,
     platform::{DecodeError, IntentsOf, Platform},
     session::{Reconnect, Shutdown, State},
 };
@@ -63,7 +62,7 @@ use crate::{
 /// heart beats, and acks are heard, however long the application takes for an event. What arrives
 /// meanwhile waits in a buffer ([`Limits::buffered_events_max`](crate::Limits)); when that is
 /// full, reading pauses. The task reconnects and resumes by itself; what it could not hide from
-/// the user stands among the events as a [`Notice`].
+/// the user stands among the events as a [`Notice`](crate::Notice).
 ///
 /// Dropping the shard ends the task and the connection, without a close frame: the session stays
 /// resumable for a while. [`shutdown`](Self::shutdown) ends it politely.
@@ -240,7 +239,7 @@ impl<P: Platform> Shard<P> {
 
     /// Takes the next entry, which `self.reader.entry()` then gives.
     fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.reader.is_fresh() {
+        if self.reader.is_empty_handed() {
             self.shared.start();
         }
         // A buffer that is always filled again must not keep the caller's other futures waiting.
