@@ -34,4 +34,4 @@ pub use shard::{
     CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta,
     ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, Watch,
 };
-pub use transport::Tls;
+pub use transport::{Dial, Duplex, Tls};

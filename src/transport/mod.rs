@@ -1,34 +1,60 @@
 //! Where is the socket? Dial, TLS, upgrade, WebSocket: the only room with one.
 //! Imports the pure rooms' words (`error`, `limits`, `platform`, `secret`); knows no session.
+//!
+//! | file | question |
+//! |---|---|
+//! | `dial` | Which address answers? |
+//! | `tls` | Whom do we trust? |
+//! | `io` | What carries the bytes? |
+//! | `upgrade`, `retry_after` | How does HTTP become WebSocket, and when may we ask again? |
+//! | `frames`, `gate` | Where does a frame end, and what may pass? |
+//! | `websocket` | How are messages framed? |
 
-use std::{
-    fmt, io,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+mod dial;
+mod frames;
+mod gate;
+mod io;
+pub(crate) mod retry_after;
+mod tls;
+mod upgrade;
+mod websocket;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+pub use self::{dial::Dial, io::Duplex, tls::Tls};
+use self::{dial::Lookups, io::Carrier, tls::Trust};
+pub(crate) use self::{
+    io::Io,
+    upgrade::{USER_AGENT, host_header},
+    websocket::{Read, Socket},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    limits::Limits,
+    platform::GatewayUrl,
 };
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::{error::Error, limits::Limits, platform::GatewayUrl};
-
-/// A byte stream to the gateway: TCP, TLS over TCP, or whatever a test or a custom dialler brings.
-#[derive(Debug)]
-pub(crate) enum Io {}
+/// The longest text of a cause in an error's message, in characters after escaping. A server
+/// writes parts of it, such as the names in its certificate.
+const CAUSE_CHARS_MAX: usize = 256;
 
 /// Opens connections: knows TLS, limits, the User-Agent.
+///
+/// Clones share the TLS configuration and the name lookups under way: make one for all shards of
+/// a configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Connector {}
+pub(crate) struct Connector {
+    shared: Arc<Shared>,
+    limits: Limits,
+}
 
-/// Which certificates are trusted.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub enum Tls {
-    /// What the operating system trusts (feature `rustls-native-roots`), else Mozilla's list
-    /// (feature `rustls-webpki-roots`).
-    #[default]
-    Default,
+#[derive(Debug)]
+struct Shared {
+    trust: Trust,
+    dialler: Option<Arc<dyn Dial>>,
+    lookups: Lookups,
 }
 
 /// An attempt to connect that failed.
@@ -36,126 +62,428 @@ pub enum Tls {
 pub(crate) struct ConnectError {
     /// The HTTP status of an answer that was no upgrade.
     pub(crate) status: Option<u16>,
-    /// Its `Retry-After`.
+    /// Its `Retry-After`, as long as the server said.
     pub(crate) retry_after: Option<Duration>,
     /// For the user: names the host and the step (name lookup, connect, TLS, upgrade), no secret.
+    /// Where it is fatal (no certificates are built in), no further attempt can succeed.
     pub(crate) error: Error,
 }
 
+/// What an attempt to connect is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Lookup,
+    Connect,
+    Tls,
+    Upgrade,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lookup => "name lookup",
+            Self::Connect => "connect",
+            Self::Tls => "TLS handshake",
+            Self::Upgrade => "WebSocket upgrade",
+        })
+    }
+}
+
 impl Connector {
-    pub(crate) fn new(tls: Tls, dialler: Option<std::sync::Arc<dyn Dial>>, limits: Limits) -> Self {
-        let _ = (tls, dialler, limits);
-        todo!()
+    /// A connector that dials by itself, or by `dialler`. Opens and reads nothing yet.
+    pub(crate) fn new(tls: Tls, dialler: Option<Arc<dyn Dial>>, limits: Limits) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                trust: Trust::new(tls),
+                dialler,
+                lookups: Lookups::default(),
+            }),
+            limits,
+        }
     }
 
     /// Dials, speaks TLS where the url says so, and upgrades to WebSocket, with the platform's
-    /// `query` (such as `?v=10&encoding=json`). Bounded by the limits at each step; the overall
-    /// deadline is the caller's. Dropping the future closes whatever was opened.
+    /// `query` (such as `?v=10&encoding=json`). Bounded by the limits at each step, and by
+    /// [`Limits::connect`] in all. Dropping the future closes whatever was opened.
     pub(crate) async fn connect(
         &self,
         url: &GatewayUrl,
         query: &str,
     ) -> Result<Socket, ConnectError> {
-        let _ = (url, query);
-        todo!()
+        let mut step = Step::Lookup;
+        let attempt = async {
+            let mut io = self.open_at(url, &mut step).await?;
+            step = Step::Upgrade;
+            match upgrade::upgrade(&mut io, url, query, &self.limits).await {
+                Ok(early) => Ok(Socket::new(io, early, &self.limits)),
+                Err(refused) => Err(ConnectError {
+                    status: refused.status,
+                    retry_after: refused.retry_after,
+                    error: failed(url, step, refused.why),
+                }),
+            }
+        };
+        match timeout(self.limits.connect, attempt).await {
+            Ok(result) => result,
+            Err(elapsed) => Err(failed(url, step, elapsed).into()),
+        }
+    }
+
+    /// Dials and speaks TLS where the url says so; the upgrade or another protocol is the
+    /// caller's. Bounded by [`Limits::connect`].
+    pub(crate) async fn open(&self, url: &GatewayUrl) -> Result<Io, Error> {
+        let mut step = Step::Lookup;
+        let attempt = async { self.open_at(url, &mut step).await };
+        match timeout(self.limits.connect, attempt).await {
+            Ok(result) => result.map_err(|failed| failed.error),
+            Err(elapsed) => Err(failed(url, step, elapsed)),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    async fn open_at(&self, url: &GatewayUrl, step: &mut Step) -> Result<Io, ConnectError> {
+        // First, so that nothing is dialled that cannot be used.
+        let config = if url.is_tls() {
+            Some(self.shared.trust.config().await?)
+        } else {
+            None
+        };
+        let (host, port, limits) = (url.host(), url.port(), &self.limits);
+        let carrier: Carrier = if let Some(dialler) = &self.shared.dialler {
+            *step = Step::Connect;
+            let stream = dialler.dial(host, port, limits).await;
+            stream.map_err(|error| failed(url, *step, error))?.into()
+        } else {
+            let addresses = self.shared.lookups.find(host, port, limits).await;
+            let addresses = addresses.map_err(|error| failed(url, *step, error))?;
+            *step = Step::Connect;
+            let stream = dial::tcp(&addresses, limits).await;
+            stream.map_err(|error| failed(url, *step, error))?.into()
+        };
+        let Some(config) = config else {
+            return Ok(Io::Plain(carrier));
+        };
+        *step = Step::Tls;
+        let io = tls::handshake(config, host, carrier).await;
+        Ok(io.map_err(|error| failed(url, *step, error))?)
     }
 }
 
-/// An open WebSocket.
-#[derive(Debug)]
-pub(crate) struct Socket {}
-
-/// What a socket gave.
-#[derive(Debug)]
-pub(crate) enum Read {
-    /// A complete text message. It was UTF-8 checked once.
-    Text(Bytes),
-    /// A complete binary message.
-    Binary(Bytes),
-    /// The peer closed: its code, where the frame had one that may stand on the wire, and its
-    /// reason, escaped and cut. Nothing follows.
-    Closed { code: Option<u16>, reason: String },
-    /// End of file, reset, TLS error. Nothing follows.
-    Cut(io::Error),
-    /// A frame broke RFC 6455. Nothing follows.
-    Broken,
-    /// A message was longer than the limit. Nothing follows.
-    TooLong,
+/// Names the host, the step and the cause.
+fn failed(
+    url: &GatewayUrl,
+    step: Step,
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let text = cause.to_string();
+    let text: String = text.escape_debug().take(CAUSE_CHARS_MAX).collect();
+    let (host, port) = (url.host(), url.port());
+    let message = format!("no connection to {host} port {port}: {step}: {text}");
+    Error::new(ErrorKind::Connect, message).with_source(cause)
 }
 
-impl Socket {
-    /// The next message. Answers pings itself, within the limit of waiting pongs.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
-        let _ = cx;
-        todo!()
-    }
-
-    /// Whether [`send_text`](Self::send_text) may be called: nothing of an earlier message is
-    /// waiting to be written.
-    pub(crate) fn can_send(&self) -> bool {
-        todo!()
-    }
-
-    /// Queues one text message; [`poll_flush`](Self::poll_flush) writes it.
-    pub(crate) fn send_text(&mut self, payload: &[u8]) {
-        let _ = payload;
-        todo!()
-    }
-
-    /// Queues a close frame. Reading goes on until the peer's own.
-    pub(crate) fn start_close(&mut self, code: u16) {
-        let _ = code;
-        todo!()
-    }
-
-    /// Writes what is queued. Errors show up on the read side too.
-    ///
-    /// `Err(TimedOut)` when nothing could be written for [`Limits::write_stall`].
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let _ = cx;
-        todo!()
-    }
-
-    /// Bytes read from and written to the connection so far.
-    pub(crate) fn traffic(&self) -> (u64, u64) {
-        todo!()
+impl From<Error> for ConnectError {
+    fn from(error: Error) -> Self {
+        Self {
+            status: None,
+            retry_after: None,
+            error,
+        }
     }
 }
 
-impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        todo!()
-    }
-}
-impl AsyncWrite for Io {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        todo!()
-    }
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        todo!()
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
-/// Opens the byte stream below TLS and WebSocket.
-///
-/// The default dials TCP. A test may hand out in-memory pipes; a user may go through a tunnel.
-pub trait Dial: fmt::Debug + Send + Sync + 'static {
-    /// A stream to `host` and `port`, given up when the future is dropped.
-    fn dial(
-        &self,
-        host: &str,
-        port: u16,
-        limits: &Limits,
-    ) -> futures::future::BoxFuture<'static, io::Result<Box<dyn Duplex>>>;
-}
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use futures::future::BoxFuture;
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, pki_types::PrivateKeyDer};
+    use tokio::{
+        io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex},
+        net::TcpListener,
+        sync::mpsc,
+        time::Instant,
+    };
+    use tokio_rustls::TlsAcceptor;
 
-/// A byte stream in both directions.
-pub trait Duplex: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}
-impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static> Duplex for T {}
+    use super::{ConnectError, Connector, Dial, Duplex, Read, Socket, Tls};
+    use crate::{error::ErrorKind, limits::Limits, platform::GatewayUrl};
+
+    /// Answers an upgrade, and sends a text in the same segment.
+    async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let request = String::from_utf8(request).unwrap();
+        let key = request.split("Sec-WebSocket-Key: ").nth(1).unwrap();
+        let mut sha1 = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+        sha1.update(key.split('\r').next().unwrap().as_bytes());
+        sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+        let accept = STANDARD.encode(sha1.finish());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n\x01\x03hel"
+        );
+        let mut answer = answer.into_bytes();
+        answer.extend_from_slice(b"\x80\x02lo");
+        stream.write_all(&answer).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+
+    async fn first_read(socket: &mut Socket) -> Read {
+        poll_fn(|cx| socket.poll_read(cx)).await
+    }
+
+    async fn local() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    /// An authority's certificate as a client's configuration, and a server it vouches for.
+    fn authority(names: &[&str]) -> (Arc<ClientConfig>, TlsAcceptor) {
+        let provider = || Arc::new(rustls::crypto::ring::default_provider());
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = format!("authority {}", fastrand::u64(..));
+        params.distinguished_name.push(DnType::CommonName, name);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().copied().map(String::from).collect();
+        let leaf = CertificateParams::new(names).unwrap();
+        let leaf = leaf.signed_by(&key, &ca).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let server = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .unwrap();
+        (Arc::new(client), TlsAcceptor::from(Arc::new(server)))
+    }
+
+    async fn connect_tls(tls: Tls, acceptor: TlsAcceptor) -> Result<Socket, ConnectError> {
+        let (listener, port) = local().await;
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve(stream).await;
+            }
+        });
+        let url = GatewayUrl::configured(&format!("wss://localhost:{port}")).unwrap();
+        Connector::new(tls, None, Limits::default())
+            .connect(&url, "?v=10")
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_socket_over_plain_tcp_reads_what_came_with_the_answer() {
+        let (listener, port) = local().await;
+        tokio::spawn(async move { serve(listener.accept().await.unwrap().0).await });
+        let url = GatewayUrl::configured(&format!("ws://localhost:{port}")).unwrap();
+        let connector = Connector::new(Tls::Default, None, Limits::default());
+        let mut socket = connector.connect(&url, "?v=10").await.unwrap();
+        assert!(matches!(first_read(&mut socket).await, Read::Text(text) if text == "hello"));
+        let (read, written) = socket.traffic();
+        assert!(read > 100 && written > 100, "{read} {written}");
+    }
+
+    #[tokio::test]
+    async fn a_custom_configuration_is_used_and_no_process_wide_provider() {
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+        let (client, acceptor) = authority(&["localhost"]);
+        let mut socket = connect_tls(Tls::Custom(client), acceptor).await.unwrap();
+        assert!(matches!(first_read(&mut socket).await, Read::Text(text) if text == "hello"));
+        socket.send_text(b"over TLS");
+        assert!(poll_fn(|cx| socket.poll_flush(cx)).await.is_ok());
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    }
+
+    #[tokio::test]
+    async fn certificates_that_are_not_trusted_are_refused_with_the_cause() {
+        let (client, _) = authority(&["localhost"]);
+        let (_, stranger) = authority(&["localhost"]);
+        let refused = connect_tls(Tls::Custom(client), stranger)
+            .await
+            .unwrap_err();
+        let shown = refused.error.to_string();
+        assert!(
+            shown.contains("TLS handshake: invalid peer certificate: UnknownIssuer"),
+            "{shown}"
+        );
+        assert!(std::error::Error::source(&refused.error).is_some());
+        assert_eq!(refused.error.kind(), ErrorKind::Connect);
+        assert_eq!(refused.status, None);
+
+        let (client, acceptor) = authority(&["other.example"]);
+        let refused = connect_tls(Tls::Custom(client), acceptor)
+            .await
+            .unwrap_err();
+        assert!(
+            refused.error.to_string().contains("not valid for name"),
+            "{}",
+            refused.error
+        );
+    }
+
+    #[cfg(feature = "rustls-native-roots")]
+    #[tokio::test]
+    async fn a_private_authority_is_not_trusted_by_default() {
+        let (_, acceptor) = authority(&["localhost"]);
+        let refused = connect_tls(Tls::Default, acceptor).await.unwrap_err();
+        // A machine without certificates says so.
+        let shown = refused.error.to_string();
+        assert!(
+            shown.contains("UnknownIssuer") || shown.contains("rustls-webpki-roots"),
+            "{shown}"
+        );
+    }
+
+    #[cfg(not(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots")))]
+    #[tokio::test]
+    async fn without_certificates_the_error_is_fatal_and_names_the_features() {
+        let (_, acceptor) = authority(&["localhost"]);
+        let refused = connect_tls(Tls::Default, acceptor).await.unwrap_err();
+        assert!(refused.error.is_fatal());
+        assert!(refused.error.to_string().contains("rustls-webpki-roots"));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_a_failed_handshake_and_never_a_plain_connection() {
+        let (listener, port) = local().await;
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 101 \r\n\r\n").await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let url = GatewayUrl::configured(&format!("wss://127.0.0.1:{port}")).unwrap();
+        let (client, _) = authority(&["localhost"]);
+        let connector = Connector::new(Tls::Custom(client), None, Limits::default());
+        let refused = connector.connect(&url, "").await.unwrap_err();
+        assert!(
+            refused.error.to_string().contains(": TLS handshake: "),
+            "{}",
+            refused.error
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_is_a_refused_connect() {
+        let (listener, port) = local().await;
+        drop(listener);
+        let url = GatewayUrl::configured(&format!("ws://127.0.0.1:{port}")).unwrap();
+        let connector = Connector::new(Tls::Default, None, Limits::default());
+        let refused = connector.connect(&url, "").await.unwrap_err();
+        let expected = format!("no connection to 127.0.0.1 port {port}: connect: ");
+        assert!(
+            refused.error.to_string().starts_with(&expected),
+            "{}",
+            refused.error
+        );
+    }
+
+    /// Hands out pipes.
+    #[derive(Debug)]
+    struct Pipes(mpsc::UnboundedSender<(String, u16, DuplexStream)>);
+
+    impl Dial for Pipes {
+        fn dial(
+            &self,
+            host: &str,
+            port: u16,
+            _: &Limits,
+        ) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
+            let (client, server) = duplex(1 << 16);
+            let sent = self.0.send((host.to_owned(), port, server));
+            Box::pin(async move {
+                sent.map_err(io::Error::other)?;
+                Ok(Box::new(client) as Box<dyn Duplex>)
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn tls_goes_through_a_diallers_own_stream() {
+        let (client, acceptor) = authority(&["gateway.example"]);
+        let (pipes, mut dialled) = mpsc::unbounded_channel();
+        let pipes: Arc<dyn Dial> = Arc::new(Pipes(pipes));
+        let connector = Connector::new(Tls::Custom(client), Some(pipes), Limits::default());
+        tokio::spawn(async move {
+            let (host, port, stream) = dialled.recv().await.unwrap();
+            assert_eq!((host.as_str(), port), ("gateway.example", 443));
+            serve(acceptor.accept(stream).await.unwrap()).await;
+        });
+        let url = GatewayUrl::configured("wss://gateway.example").unwrap();
+        let mut socket = connector.connect(&url, "").await.unwrap();
+        assert!(matches!(first_read(&mut socket).await, Read::Text(text) if text == "hello"));
+    }
+
+    /// F07, F18: silence and one byte a second end at ten seconds, and the error says where.
+    #[tokio::test(start_paused = true)]
+    async fn every_step_ends_at_the_deadline() {
+        for (url, dribble, step) in [
+            ("wss://gateway.example", false, "TLS handshake"),
+            ("ws://localhost", false, "WebSocket upgrade"),
+            ("ws://localhost", true, "WebSocket upgrade"),
+        ] {
+            let (client, _) = authority(&["gateway.example"]);
+            let (pipes, mut dialled) = mpsc::unbounded_channel();
+            let pipes: Arc<dyn Dial> = Arc::new(Pipes(pipes));
+            let connector = Connector::new(Tls::Custom(client), Some(pipes), Limits::default());
+            tokio::spawn(async move {
+                let (_, _, mut stream) = dialled.recv().await.unwrap();
+                while dribble && stream.write_all(b"H").await.is_ok() {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            });
+            let start = Instant::now();
+            let url = GatewayUrl::configured(url).unwrap();
+            let refused = connector.connect(&url, "").await.unwrap_err();
+            assert_eq!(start.elapsed(), Limits::default().connect);
+            assert!(
+                refused.error.to_string().contains(step),
+                "{}",
+                refused.error
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_upgrade_gives_status_and_delay() {
+        let (pipes, mut dialled) = mpsc::unbounded_channel();
+        let connector = Connector::new(
+            Tls::Default,
+            Some(Arc::new(Pipes(pipes))),
+            Limits::default(),
+        );
+        tokio::spawn(async move {
+            let (_, _, mut stream) = dialled.recv().await.unwrap();
+            let answer = b"HTTP/1.1 503 CANARY\r\nRetry-After: 5\r\n\r\nCANARY";
+            stream.write_all(answer).await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let url = GatewayUrl::configured("ws://localhost").unwrap();
+        let refused = connector.connect(&url, "").await.unwrap_err();
+        assert_eq!(refused.status, Some(503));
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(5)));
+        assert!(!format!("{refused:?} {}", refused.error).contains("CANARY"));
+    }
+}

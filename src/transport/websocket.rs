@@ -1,0 +1,386 @@
+//! How are messages framed? One open WebSocket, driven by polling.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{Sink, Stream};
+use tokio::time::{Instant, Sleep};
+use tokio_websockets::{ClientBuilder, CloseCode, Error as WsError, Message, WebSocketStream};
+
+use super::{frames::End, gate::Gate, io::Io};
+use crate::limits::Limits;
+
+/// The longest text of a close reason that is kept, in characters after escaping.
+const REASON_CHARS_MAX: usize = 256;
+
+/// So many control frames are taken in one poll before other tasks have their turn: a carrier
+/// that a user brings may know nothing of tokio's budget.
+const CONTROL_FRAMES_PER_POLL: usize = 64;
+
+/// An open WebSocket.
+///
+/// # How to drive it
+///
+/// One task owns it. Whenever that task is woken:
+///
+/// 1. call [`poll_flush`](Self::poll_flush): a stall is found here. `Pending` does not forbid to
+///    go on: reads go on while writes are blocked.
+/// 2. call [`poll_read`](Self::poll_read) until it is `Pending`, or until the reader wants a pause.
+/// 3. whoever then calls [`send_text`](Self::send_text) or [`start_close`](Self::start_close) goes
+///    back to 1 before it waits; otherwise nothing wakes the task when the peer takes bytes.
+///
+/// The waker of the last poll of each kind is the one that is woken. Pongs are queued and written
+/// by `poll_read` itself. While reading is paused, step 1 alone keeps heartbeats going.
+/// Dropping it closes the connection without a close frame.
+pub(crate) struct Socket {
+    stream: WebSocketStream<Gate>,
+    builder: ClientBuilder<'static>,
+    limits: Limits,
+    /// Whether the library may hold frames that are not written.
+    queued: bool,
+    /// Frames that were queued in answer to pings since nothing was queued.
+    pongs: usize,
+    /// Whether a close frame was queued: no other frame may follow.
+    closing: bool,
+    ended: bool,
+    stall: Deadline<u64>,
+    /// From a write error on: how long the peer's last words are waited for.
+    farewell: Deadline<()>,
+}
+
+/// What a socket gave.
+pub(crate) enum Read {
+    /// A complete text message. It was UTF-8 checked once.
+    Text(Bytes),
+    /// A complete binary message.
+    Binary(Bytes),
+    /// The peer closed: its code, where the frame had one that may stand on the wire, and its
+    /// reason, escaped and cut. Nothing follows.
+    Closed { code: Option<u16>, reason: String },
+    /// End of file, reset, TLS error, a write that stalled. Nothing follows.
+    Cut(io::Error),
+    /// A frame broke RFC 6455. Nothing follows.
+    Broken,
+    /// A message was longer than the limit, or in more fragments. Nothing follows.
+    TooLong,
+}
+
+impl Socket {
+    /// Takes over a stream that has switched protocols. `early` came behind the HTTP answer.
+    pub(super) fn new(io: Io, early: Bytes, limits: &Limits) -> Self {
+        let message_max =
+            tokio_websockets::Limits::default().max_payload_len(Some(limits.message_len_max));
+        let builder = ClientBuilder::new().limits(message_max);
+        Self {
+            stream: builder.take_over(Gate::new(io, early, limits)),
+            builder,
+            limits: limits.clone(),
+            queued: false,
+            pongs: 0,
+            closing: false,
+            ended: false,
+            stall: Deadline::default(),
+            farewell: Deadline::default(),
+        }
+    }
+
+    /// The next message. Answers pings itself, within the limit of waiting pongs.
+    ///
+    /// After `Closed`, `Cut`, `Broken` or `TooLong` there is nothing more to come: drop it. (A
+    /// further call gives `Cut` with `NotConnected`.) An answer to the peer's close frame, or a
+    /// close frame that says what it did wrong, has then been written if that could be done at
+    /// once; who cares for the rest may still poll [`poll_flush`](Self::poll_flush).
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        if self.ended {
+            return Poll::Ready(Read::Cut(io::ErrorKind::NotConnected.into()));
+        }
+        for _ in 0..CONTROL_FRAMES_PER_POLL {
+            if self.pongs >= self.limits.pongs_max && self.poll_write(cx).is_pending() {
+                return self.poll_waiting(cx);
+            }
+            let message = match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending => return self.poll_waiting(cx),
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(other) => {
+                    return Poll::Ready(self.end(other.and_then(Result::err), cx));
+                }
+            };
+            if message.is_ping() {
+                if !self.closing {
+                    self.pongs += 1;
+                    self.queued = true;
+                }
+            } else if message.is_text() {
+                let text = Bytes::from(message.into_payload());
+                if self.gate().frames().had_empty_last() && str::from_utf8(&text).is_err() {
+                    let code = CloseCode::INVALID_FRAME_PAYLOAD_DATA;
+                    let answer = Answer::Close(Some(code));
+                    return Poll::Ready(self.finish(Read::Broken, answer, cx));
+                }
+                return Poll::Ready(Read::Text(text));
+            } else if message.is_binary() {
+                return Poll::Ready(Read::Binary(message.into_payload().into()));
+            }
+        }
+        cx.waker().wake_by_ref();
+        self.poll_waiting(cx)
+    }
+
+    /// Whether [`send_text`](Self::send_text) may be called: nothing of an earlier message is
+    /// waiting to be written, and no close frame was queued.
+    pub(crate) fn can_send(&self) -> bool {
+        !self.queued && !self.closing && !self.ended
+    }
+
+    /// Queues one text message; [`poll_flush`](Self::poll_flush) writes it.
+    ///
+    /// Only while [`can_send`](Self::can_send); at other times the message is dropped.
+    pub(crate) fn send_text(&mut self, payload: &[u8]) {
+        debug_assert!(self.can_send(), "asked before");
+        if self.can_send() {
+            self.queue(Message::text(payload.to_vec()));
+        }
+    }
+
+    /// Queues a close frame. Reading goes on until the peer's own. A second one is not queued.
+    ///
+    /// A code that may not stand on the wire is left out.
+    pub(crate) fn start_close(&mut self, code: u16) {
+        if !self.closing && !self.ended {
+            self.queue_close(close_code(code));
+        }
+    }
+
+    /// Writes what is queued; `Ready` when nothing is (any more).
+    ///
+    /// `Err(TimedOut)` when nothing could be written for [`Limits::write_stall`]. Every other
+    /// trouble with writing is left to the read side, which has what the peer said before it hung
+    /// up, and which ends at most [`Limits::close`] later; here it looks as if all was written.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.queued {
+            return Poll::Ready(Ok(()));
+        }
+        if self.poll_write(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_stall(cx).map(Err)
+    }
+
+    /// Bytes read from and written to the network so far, those of TLS included.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        self.gate().io().traffic()
+    }
+
+    fn gate(&self) -> &Gate {
+        self.stream.get_ref()
+    }
+
+    fn queue(&mut self, message: Message) {
+        // Only a stream that is closing refuses, and then nothing may be sent.
+        if Pin::new(&mut self.stream).start_send(message).is_ok() {
+            self.queued = true;
+        }
+    }
+
+    fn queue_close(&mut self, code: Option<CloseCode>) {
+        self.queue(Message::close(code, ""));
+        self.closing = true;
+    }
+
+    /// Hands queued frames to the stream; ready when none is left.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The gate keeps errors back, so there is none to look at.
+        let poll = Pin::new(&mut self.stream).poll_flush(cx).map(|_| ());
+        if poll.is_ready() {
+            self.queued = false;
+            self.pongs = 0;
+            self.stall.clear();
+        }
+        poll
+    }
+
+    /// Ready when queued bytes have made no progress for too long.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let (_, written) = self.traffic();
+        self.stall
+            .poll(written, self.limits.write_stall, cx)
+            .map(|()| io::ErrorKind::TimedOut.into())
+    }
+
+    /// Nothing to read now: sees to everything that may pass while waiting.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        if self.queued
+            && self.poll_write(cx).is_pending()
+            && let Poll::Ready(error) = self.poll_stall(cx)
+        {
+            self.ended = true;
+            return Poll::Ready(Read::Cut(error));
+        }
+        if let Some(error) = self.gate().write_error() {
+            let error = clone(error);
+            if self.farewell.poll((), self.limits.close, cx).is_ready() {
+                self.ended = true;
+                return Poll::Ready(Read::Cut(error));
+            }
+        } else if !self.queued && !self.closing {
+            self.give_buffers_back();
+        }
+        Poll::Pending
+    }
+
+    /// After long messages the library keeps buffers of their size. When it provably holds
+    /// nothing (all was decoded, nothing is queued, no message is open), it starts anew.
+    fn give_buffers_back(&mut self) {
+        if self.stream.get_mut().take_regrown() {
+            let none = Gate::new(Io::Closed, Bytes::new(), &self.limits);
+            let none = self.builder.take_over(none);
+            let gate = std::mem::replace(&mut self.stream, none).into_inner();
+            self.stream = self.builder.take_over(gate);
+        }
+    }
+
+    /// The stream is over: why. Queues a close frame where there is one to send, and tries once.
+    fn end(&mut self, error: Option<WsError>, cx: &mut Context<'_>) -> Read {
+        let (read, answer) = match error {
+            Some(WsError::Io(error)) => (Read::Cut(error), Answer::None),
+            Some(WsError::PayloadTooLong { .. }) => (Read::TooLong, Answer::None),
+            Some(_) => (Read::Broken, Answer::None),
+            // For the library the gate's end is an end of file: it has queued no close frame.
+            None => self.gate_end(),
+        };
+        self.finish(read, answer, cx)
+    }
+
+    fn finish(&mut self, read: Read, answer: Answer, cx: &mut Context<'_>) -> Read {
+        if let (Answer::Close(code), false) = (answer, self.closing) {
+            self.queue_close(code);
+        }
+        // Once and no more: whoever misbehaved is not waited for.
+        let _ = self.poll_write(cx);
+        self.ended = true;
+        read
+    }
+
+    /// Why the gate handed nothing more on, and what to answer.
+    fn gate_end(&self) -> (Read, Answer) {
+        match self.gate().frames().end() {
+            Some(End::Broken) => (Read::Broken, Answer::Close(Some(CloseCode::PROTOCOL_ERROR))),
+            Some(End::TooLong) => (
+                Read::TooLong,
+                Answer::Close(Some(CloseCode::MESSAGE_TOO_BIG)),
+            ),
+            Some(End::Closed(payload)) => {
+                let (code, reason) = read_close(payload);
+                // The code is sent back, but for 1000 and 1001: platforms take these from a
+                // client as the end of its session.
+                let answer = code.filter(|code| !matches!(code, 1000 | 1001));
+                let answer = answer.and_then(close_code);
+                (Read::Closed { code, reason }, Answer::Close(answer))
+            }
+            None => {
+                let eof = || io::ErrorKind::UnexpectedEof.into();
+                let error = self.gate().write_error().map_or_else(eof, clone);
+                (Read::Cut(error), Answer::None)
+            }
+        }
+    }
+}
+
+/// What is queued when a stream is over.
+enum Answer {
+    /// A close frame.
+    Close(Option<CloseCode>),
+    None,
+}
+
+/// A deadline that starts when it is first polled, and again whenever the mark changes.
+#[derive(Debug)]
+struct Deadline<M>(Option<(Pin<Box<Sleep>>, Option<M>)>);
+
+impl<M> Default for Deadline<M> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<M: PartialEq> Deadline<M> {
+    fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    fn poll(&mut self, mark: M, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let start = || (Box::pin(tokio::time::sleep(after)), None);
+        let (sleep, old) = self.0.get_or_insert_with(start);
+        if old.as_ref().is_some_and(|old| *old != mark) {
+            sleep.as_mut().reset(Instant::now() + after);
+        }
+        *old = Some(mark);
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// An I/O error to give away while the original stays.
+fn clone(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}
+
+/// RFC 6455 section 7.4: the codes that may stand in a close frame, those registered since
+/// (1012 to 1014) included.
+fn may_stand_on_the_wire(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+fn close_code(code: u16) -> Option<CloseCode> {
+    may_stand_on_the_wire(code)
+        .then(|| CloseCode::try_from(code).ok())
+        .flatten()
+}
+
+/// What a close frame says. One that breaks the rules is still a peer that closed, without a code.
+fn read_close(payload: &[u8]) -> (Option<u16>, String) {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return (None, String::new());
+    };
+    let code = Some(u16::from_be_bytes(*code))
+        .filter(|&code| may_stand_on_the_wire(code) && str::from_utf8(reason).is_ok());
+    let reason = String::from_utf8_lossy(reason);
+    let reason = reason.escape_debug().take(REASON_CHARS_MAX).collect();
+    (code, reason)
+}
+
+/// Shows no byte of the stream.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("traffic", &self.traffic())
+            .field("queued", &self.queued)
+            .field("closing", &self.closing)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows lengths only.
+impl fmt::Debug for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+            Self::Closed { code, reason } => write!(f, "Closed({code:?}, {reason:?})"),
+            Self::Cut(error) => write!(f, "Cut({error})"),
+            Self::Broken => f.write_str("Broken"),
+            Self::TooLong => f.write_str("TooLong"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
