@@ -1,0 +1,211 @@
+//! What does it send? Events as texts, taken from frames without touching their data.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::de::IgnoredAny;
+
+/// An event to send: its name and the JSON text of its data, which goes out byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    name: String,
+    data: String,
+}
+
+/// A text that is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadEvent {
+    /// The data is not JSON.
+    Data,
+    /// The frame is not a JSON object with a name `t`.
+    Frame,
+}
+
+impl fmt::Display for BadEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "the data of the event is not JSON",
+            Self::Frame => "the frame is not a JSON object that names an event",
+        })
+    }
+}
+
+impl std::error::Error for BadEvent {}
+
+impl Event {
+    /// An event named `name` with the JSON text `data`.
+    ///
+    /// # Errors
+    ///
+    /// `data` is not JSON. (A [`Step::Send`](super::Step::Send) takes any text.)
+    pub fn new(name: impl Into<String>, data: impl Into<String>) -> Result<Self, BadEvent> {
+        let (name, data) = (name.into(), data.into());
+        match serde_json::from_str::<IgnoredAny>(&data) {
+            Ok(_) => Ok(Self { name, data }),
+            Err(_) => Err(BadEvent::Data),
+        }
+    }
+
+    /// The event of a recorded frame such as `{"t":"TYPING_START","s":7,"op":0,"d":{}}`. Its
+    /// number is not kept: each session numbers its own.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a JSON object with a text `t`.
+    pub fn from_frame(frame: &str) -> Result<Self, BadEvent> {
+        let mut name = None;
+        let mut data = "null";
+        for (key, value) in members(frame).ok_or(BadEvent::Frame)? {
+            match key.as_str() {
+                "t" => name = serde_json::from_str::<String>(value).ok(),
+                "d" => data = value,
+                _ => {}
+            }
+        }
+        Ok(Self {
+            name: name.ok_or(BadEvent::Frame)?,
+            data: data.to_owned(),
+        })
+    }
+
+    /// The name, such as `MESSAGE_CREATE`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The JSON text of the data.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// An event of our own making, whose data is known to be JSON or meant not to be.
+    pub(super) fn unchecked(name: &str, data: String) -> Self {
+        let name = name.to_owned();
+        Self { name, data }
+    }
+
+    /// The frame with this number.
+    pub(super) fn frame(&self, seq: u64) -> String {
+        format!(
+            r#"{{"t":{},"s":{seq},"op":0,"d":{}}}"#,
+            quote(&self.name),
+            self.data
+        )
+    }
+}
+
+/// Events that each new session gets after READY, by itself.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub(super) events: Arc<[Event]>,
+    pub(super) repeat: u64,
+    pub(super) interval: Duration,
+}
+
+impl Feed {
+    /// These events, once, as fast as the client reads.
+    pub fn new(events: impl Into<Arc<[Event]>>) -> Self {
+        Self {
+            events: events.into(),
+            repeat: 1,
+            interval: Duration::ZERO,
+        }
+    }
+
+    /// All of them so many times over.
+    #[must_use]
+    pub fn repeat(mut self, times: u64) -> Self {
+        self.repeat = times;
+        self
+    }
+
+    /// One each interval.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        (self.events.len() as u64).saturating_mul(self.repeat)
+    }
+
+    pub(super) fn event(&self, index: u64) -> Option<&Event> {
+        let index = index.checked_rem(self.events.len() as u64)?;
+        self.events.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// A JSON string.
+pub(super) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The members of a JSON object, each value as it was written.
+fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    let mut rest = text.trim().strip_prefix('{')?.trim_start();
+    let mut members = Vec::new();
+    if let Some(rest) = rest.strip_prefix('}') {
+        return rest.is_empty().then_some(members);
+    }
+    loop {
+        let mut keys = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+        let key = keys.next()?.ok()?;
+        rest = rest
+            .get(keys.byte_offset()..)?
+            .trim_start()
+            .strip_prefix(':')?
+            .trim_start();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let (value, behind) = rest.split_at_checked(values.byte_offset())?;
+        members.push((key, value));
+        rest = behind.trim_start();
+        match (rest.strip_prefix(','), rest) {
+            (Some(more), _) => rest = more.trim_start(),
+            (None, "}") => return Some(members),
+            (None, _) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_of_a_frame_is_kept_byte_for_byte() {
+        let frame = " {\"d\" : {\"b\":1.50, \"a\":[\"}\"]} ,\"\\u0074\":\"A\\\"B\",\"s\":7}\n";
+        let event = Event::from_frame(frame).unwrap();
+        assert_eq!(event.name(), "A\"B");
+        assert_eq!(event.data(), r#"{"b":1.50, "a":["}"]}"#);
+        assert_eq!(
+            event.frame(3),
+            r#"{"t":"A\"B","s":3,"op":0,"d":{"b":1.50, "a":["}"]}}"#
+        );
+    }
+
+    #[test]
+    fn scalars_can_be_data_too() {
+        for data in ["null", "1", "-2.5e3", "true", r#""x""#, "[]", "{}"] {
+            let frame = format!(r#"{{"t":"A","d":{data},"op":0}}"#);
+            assert_eq!(Event::from_frame(&frame).unwrap().data(), data);
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_event_are_refused() {
+        for text in [
+            "",
+            "[]",
+            "{",
+            "{}",
+            r#"{"t":1}"#,
+            r#"{"t":"A"}x"#,
+            r#"{"t":"A" "d":1}"#,
+        ] {
+            assert_eq!(Event::from_frame(text), Err(BadEvent::Frame), "{text}");
+        }
+        assert_eq!(Event::new("A", "{"), Err(BadEvent::Data));
+    }
+}

@@ -1,0 +1,209 @@
+//! What happens before the WebSocket? Requests, the upgrade, and the two REST answers; pure.
+
+use std::{fmt::Write as _, time::Instant};
+
+use super::{event::quote, wire::accept_key, world::World};
+use crate::secret::Token;
+
+/// 16 KiB and 64 headers for a request; a client sends a tenth of it.
+const HEAD_LEN_MAX: usize = 16 << 10;
+const HEADERS_MAX: usize = 64;
+
+/// The head of an HTTP request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: String,
+    pub(super) target: String,
+    headers: Vec<(String, String)>,
+}
+
+/// An HTTP answer with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+/// A head that is no HTTP or too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadHead;
+
+impl Request {
+    /// Reads the head at the start of `bytes`, and how long it is. `None` when more is to come.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, BadHead> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut headers);
+        let len = match request.parse(bytes) {
+            Ok(httparse::Status::Complete(len)) => len,
+            Ok(httparse::Status::Partial) if bytes.len() <= HEAD_LEN_MAX => return Ok(None),
+            _ => return Err(BadHead),
+        };
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let request = Self {
+            method: request.method.unwrap_or_default().to_owned(),
+            target: request.path.unwrap_or_default().to_owned(),
+            headers: (request.headers.iter())
+                .map(|header| (header.name.to_owned(), lossy(header.value)))
+                .collect(),
+        };
+        Ok(Some((request, len)))
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The headers as they may be shown.
+    pub(super) fn shown_headers(&self) -> Vec<(String, String)> {
+        const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+        let mut headers = self.headers.clone();
+        for (name, value) in &mut headers {
+            if SECRET
+                .iter()
+                .any(|secret| name.eq_ignore_ascii_case(secret))
+            {
+                "[redacted]".clone_into(value);
+            }
+        }
+        headers
+    }
+
+    /// Whether the client wants a WebSocket.
+    pub(super) fn wants_upgrade(&self) -> bool {
+        self.header("upgrade")
+            .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+    }
+
+    fn path(&self) -> &str {
+        self.target.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The value of a parameter of the query.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The answer that switches to WebSocket (RFC 6455 section 4.2.2), or the one that does not.
+    pub(super) fn upgrade(&self) -> Result<String, Answer> {
+        let connection = self.header("connection").unwrap_or_default();
+        let upgrades = |word: &str| word.trim().eq_ignore_ascii_case("upgrade");
+        let key = self.header("sec-websocket-key").unwrap_or_default();
+        if self.method != "GET" || !connection.split(',').any(upgrades) || key.is_empty() {
+            return Err(Answer::text(400, "this is no valid upgrade"));
+        }
+        if self.header("sec-websocket-version") != Some("13") {
+            let mut answer = Answer::text(426, "the version must be 13");
+            answer
+                .headers
+                .push(("Sec-WebSocket-Version".into(), "13".into()));
+            return Err(answer);
+        }
+        let accept = accept_key(key.as_bytes());
+        Ok(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        ))
+    }
+}
+
+impl Answer {
+    pub(super) fn text(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".into(), "text/plain".into())],
+            body: body.to_owned(),
+        }
+    }
+
+    fn json(status: u16, body: String) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".into(), "application/json".into())],
+            body,
+        }
+    }
+
+    fn error(status: u16, message: &str) -> Self {
+        let message = quote(&format!("{status}: {message}"));
+        Self::json(status, format!(r#"{{"message":{message},"code":0}}"#))
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Answer\r\n", self.status);
+        for (name, value) in &self.headers {
+            // Writing to a string cannot fail.
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let len = self.body.len();
+        let _ = write!(
+            head,
+            "Content-Length: {len}\r\nConnection: close\r\n\r\n{}",
+            self.body
+        );
+        head.into_bytes()
+    }
+}
+
+/// `GET /gateway` and `GET /gateway/bot`, under any prefix.
+/// <https://docs.discord.com/developers/events/gateway#get-gateway-bot>
+pub(super) fn rest(world: &mut World, now: Instant, request: &Request) -> Answer {
+    let path = request.path();
+    let is_bot = path.ends_with("/gateway/bot");
+    if !is_bot && !path.ends_with("/gateway") {
+        return Answer::error(404, "Not Found");
+    }
+    if request.method != "GET" {
+        return Answer::error(405, "Method Not Allowed");
+    }
+    let url = quote(&world.url);
+    if !is_bot {
+        return Answer::json(200, format!(r#"{{"url":{url}}}"#));
+    }
+    let token = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bot "));
+    if !token.is_some_and(|token| world.accepts(&Token::from(token))) {
+        return Answer::error(401, "Unauthorized");
+    }
+    let total = world.options.starts_total;
+    world.book.turn(total, now);
+    let (shards, left) = (world.options.shards, world.book.left);
+    let reset_after = world.book.reset_after(now).as_millis();
+    let concurrency = world.options.max_concurrency;
+    Answer::json(
+        200,
+        format!(
+            r#"{{"url":{url},"shards":{shards},"session_start_limit":{{"total":{total},"remaining":{left},"reset_after":{reset_after},"max_concurrency":{concurrency}}}}}"#
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_once_it_is_whole_and_secrets_are_not_shown() {
+        let head = b"GET /?v=10&compress=zlib-stream HTTP/1.1\r\nAuthorization: Bot C\r\n\r\nrest";
+        for len in 0..head.len() - 4 {
+            assert!(matches!(Request::parse(&head[..len]), Ok(None)), "{len}");
+        }
+        let (request, len) = Request::parse(head).unwrap().unwrap();
+        assert_eq!(&head[len..], b"rest");
+        assert_eq!(request.parameter("compress"), Some("zlib-stream"));
+        assert_eq!(request.header("authorization"), Some("Bot C"));
+        assert_eq!(request.shown_headers()[0].1, "[redacted]");
+    }
+
+    #[test]
+    fn a_head_that_is_no_http_or_never_ends_is_refused() {
+        assert_eq!(Request::parse(b"\x16\x03\x01\x02\0").unwrap_err(), BadHead);
+        let endless = [b"GET / HTTP/1.1\r\nA: ".to_vec(), vec![b'a'; HEAD_LEN_MAX]].concat();
+        assert_eq!(Request::parse(&endless).unwrap_err(), BadHead);
+    }
+}

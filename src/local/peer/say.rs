@@ -1,0 +1,266 @@
+//! What does the server say? The proper answers, and what puts them on the wire; pure.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::{CLOSING, Current, OUT_LEN_EVENTS, Out, Peer, State};
+use crate::local::{
+    log::{Act, End},
+    rules::{self, Refusal, code, ends_session},
+    script::Moment,
+    wire::{self, opcode},
+    world::World,
+};
+
+// What the server says.
+impl Peer {
+    /// Does what a well-behaved server does about what has just come.
+    pub(super) fn answer(&mut self, world: &mut World, now: Instant) {
+        match std::mem::take(&mut self.current) {
+            Current::Nothing => self.answer_request(world, now),
+            Current::Hello => self.hello(world, now),
+            Current::Close(code) => {
+                let mut frame = Vec::new();
+                wire::write_close(code, "", &mut frame);
+                self.put(frame);
+                self.end(world, now, End::Fin);
+            }
+            Current::Message(message) => match message.op {
+                1 => self.say(world, now, 11, r#"{"t":null,"s":null,"op":11,"d":null}"#),
+                2 => self.identify(world, now, &message.d),
+                6 => self.resume(world, now, &message.d, true),
+                8 => self.request_members(world, now, &message.d),
+                _ => {}
+            },
+        }
+    }
+
+    pub(super) fn hello(&mut self, world: &mut World, now: Instant) {
+        self.heard = Some(now);
+        let interval = world.options.heartbeat_interval.as_millis();
+        let hello = format!(
+            r#"{{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{interval},"_trace":["local"]}}}}"#
+        );
+        self.say(world, now, 10, &hello);
+    }
+
+    fn identify(&mut self, world: &mut World, now: Instant, data: &Value) {
+        self.is_scripted = false;
+        if self.session.is_some() {
+            return self.refuse(world, now, ALREADY);
+        }
+        match rules::identify(world, now, self.id, data) {
+            Ok((shard, token)) => {
+                self.session = Some(world.begin(now, self.id, shard, token, &[]));
+                self.attached(world);
+            }
+            Err(refusal) => self.refuse(world, now, refusal),
+        }
+    }
+
+    pub(super) fn resume(&mut self, world: &mut World, now: Instant, data: &Value, say: bool) {
+        self.is_scripted = false;
+        if self.session.is_some() {
+            return self.refuse(world, now, ALREADY);
+        }
+        match rules::resume(world, now, self.id, data) {
+            Ok((id, replayed)) => {
+                world.record(now, self.id, Act::Resumed { replayed });
+                if say {
+                    world.push_resumed(&id);
+                }
+                self.session = Some(id);
+                self.attached(world);
+            }
+            Err(refusal) => self.refuse(world, now, refusal),
+        }
+    }
+
+    /// A session is on this connection now.
+    pub(super) fn attached(&mut self, world: &mut World) {
+        if let Some(steps) = self.fault(world, Moment::Events(0)) {
+            self.insert(steps);
+        }
+    }
+
+    pub(super) fn adopt(&mut self, session: String) {
+        self.session = Some(session);
+        self.is_scripted = false;
+    }
+
+    fn refuse(&mut self, world: &mut World, now: Instant, refusal: Refusal) {
+        let (Refusal::Close(_, reason) | Refusal::Invalid(reason)) = refusal;
+        world.record(now, self.id, Act::Refused { reason });
+        match refusal {
+            Refusal::Close(code, reason) => self.close(world, now, Some(code), reason),
+            Refusal::Invalid(_) => self.invalid_session(world, now, false),
+        }
+    }
+
+    pub(super) fn invalid_session(&mut self, world: &mut World, now: Instant, resumable: bool) {
+        // The session that is on this connection, or that the client wants to have on it.
+        let asked = match &self.current {
+            Current::Message(message) => message.d.get("session_id").and_then(Value::as_str),
+            _ => None,
+        };
+        let asked = self.session.take().or_else(|| asked.map(str::to_owned));
+        match asked {
+            Some(id) if !resumable => world.end_session(&id),
+            _ => world.detach(self.id, now),
+        }
+        let text = format!(r#"{{"t":null,"s":null,"op":9,"d":{resumable}}}"#);
+        self.say(world, now, 9, &text);
+    }
+
+    /// One chunk without members, as of a guild that has none but the bot.
+    fn request_members(&mut self, world: &mut World, now: Instant, data: &Value) {
+        let Some(id) = self.session.clone() else {
+            return;
+        };
+        let mut chunk = serde_json::json!({
+            "guild_id": data.get("guild_id"), "members": [], "chunk_index": 0, "chunk_count": 1,
+        });
+        let not_found = match data.get("user_ids") {
+            Some(id @ Value::String(_)) => Some(Value::from(vec![id.clone()])),
+            ids => ids.cloned(),
+        };
+        for (member, value) in [
+            ("not_found", not_found),
+            ("nonce", data.get("nonce").cloned()),
+        ] {
+            if let Some(value) = value {
+                chunk[member] = value;
+            }
+        }
+        world.push_to(now, &id, "GUILD_MEMBERS_CHUNK", chunk.to_string());
+    }
+
+    /// Sends the next event of the session; whether there was one to send.
+    pub(super) fn send_event(&mut self, world: &mut World, now: Instant) -> bool {
+        if self.out_len >= OUT_LEN_EVENTS {
+            return false;
+        }
+        let Some(id) = &self.session else {
+            return false;
+        };
+        let Some((out, text)) = world.next_event(id, self.id) else {
+            return false;
+        };
+        let name = out.event.name();
+        let is_counted = !matches!(name, "READY" | "RESUMED");
+        let act = Act::Sent {
+            op: Some(0),
+            event: Some(name.to_owned()),
+            seq: Some(out.seq),
+            again: out.again,
+        };
+        world.record(now, self.id, act);
+        if !is_counted {
+            let bytes = self.encode(&text, None);
+            self.put(bytes);
+            return true;
+        }
+        self.put_event(world, now, text);
+        self.events += 1;
+        if let Some(steps) = self.fault(world, Moment::Events(self.events)) {
+            self.insert(steps);
+        }
+        true
+    }
+
+    fn put_event(&mut self, world: &mut World, now: Instant, text: String) {
+        let armed = std::mem::take(&mut self.armed);
+        if armed.lose {
+            return;
+        }
+        if armed.swap {
+            self.held = Some(text);
+            return;
+        }
+        let mut bytes = self.encode(&text, armed.corrupt);
+        if let Some((byte, is_reset)) = armed.cut {
+            bytes.truncate(byte);
+            self.put(bytes);
+            return self.end(world, now, if is_reset { End::Rst } else { End::Fin });
+        }
+        if armed.duplicate {
+            bytes.extend(self.encode(&text, None));
+        }
+        if let Some(held) = self.held.take() {
+            bytes.extend(self.encode(&held, None));
+        }
+        self.put(bytes);
+    }
+
+    /// Sends a message of the server's own.
+    pub(super) fn say(&mut self, world: &mut World, now: Instant, op: u64, text: &str) {
+        let act = Act::Sent {
+            op: Some(op),
+            event: None,
+            seq: None,
+            again: false,
+        };
+        world.record(now, self.id, act);
+        let bytes = self.encode(text, None);
+        self.put(bytes);
+    }
+
+    pub(super) fn encode(&mut self, text: &str, corrupt: Option<usize>) -> Vec<u8> {
+        let (opcode, mut payload) = match &mut self.packer {
+            Some(packer) => (opcode::BINARY, packer.pack(text.as_bytes())),
+            None => (opcode::TEXT, text.as_bytes().to_vec()),
+        };
+        if let Some(at) = corrupt.and_then(|offset| offset.checked_rem(payload.len())) {
+            payload[at] ^= 0xff;
+        }
+        let mut bytes = Vec::with_capacity(payload.len() + 10);
+        wire::write_message(opcode, &payload, self.fragment, &mut bytes);
+        bytes
+    }
+
+    pub(super) fn close(&mut self, world: &mut World, now: Instant, code: Option<u16>, why: &str) {
+        let act = Act::SentClose {
+            code,
+            reason: why.to_owned(),
+        };
+        world.record(now, self.id, act);
+        if let (Some(true), Some(id)) = (code.map(ends_session), &self.session) {
+            world.end_session(id);
+        }
+        world.detach(self.id, now);
+        let mut frame = Vec::new();
+        wire::write_close(code, why, &mut frame);
+        self.put(frame);
+        self.state = State::Closing(now + CLOSING);
+    }
+
+    pub(super) fn end(&mut self, world: &mut World, now: Instant, how: End) {
+        world.record(now, self.id, Act::End { how });
+        world.detach(self.id, now);
+        self.state = State::Over;
+        self.push(match how {
+            End::Client | End::Fin => Out::Fin,
+            End::Rst => Out::Rst,
+        });
+    }
+
+    pub(super) fn put(&mut self, bytes: Vec<u8>) {
+        self.push(Out::Bytes(bytes));
+    }
+
+    pub(super) fn push(&mut self, out: Out) {
+        if let Out::Bytes(bytes) = &out {
+            self.out_len += bytes.len();
+            // Together they make one write; apart they would make thousands.
+            if let Some(Out::Bytes(last)) = self.out.back_mut()
+                && last.len() + bytes.len() <= 16 << 10
+            {
+                return last.extend_from_slice(bytes);
+            }
+        }
+        self.out.push_back(out);
+    }
+}
+
+const ALREADY: Refusal = Refusal::Close(code::ALREADY_AUTHENTICATED, "identified before");
