@@ -22,6 +22,8 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+#[cfg(all(test, feature = "discord", feature = "local-gateway"))]
+mod tests;
 
 use std::{
     fmt,
