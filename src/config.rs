@@ -1,1 +1,522 @@
 //! What can be set? `Config`, parsed once at the border.
+//!
+//! [`Config::new`] takes what every bot must give and cannot fail: a bad value becomes the first
+//! and fatal error of [`Shard::next_event`](crate::Shard::next_event). [`ConfigBuilder`] sets the
+//! rest, and its [`build`](ConfigBuilder::build) names the field that cannot work.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    limits::Limits,
+    platform::{Compression, GatewayUrl, IntentsOf, Platform, UrlError},
+    queue::{LocalQueue, Queue, local::QueueKey},
+    shard::{CredentialSource, ResumeState},
+    transport::{Connector, Dial, Tls},
+};
+
+/// No deadline of more than 30 days is believed: it is a mistake, and times that far ahead could
+/// overflow a clock.
+const DEADLINE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Frames are indexed with 32 bits.
+const LEN_MAX: usize = 1 << 30;
+
+/// Decides by its name whether an event reaches the user.
+pub(crate) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// How shards connect, and as whom.
+///
+/// A clone is cheap, and clones share the queue, so that all shards of a bot made from one
+/// configuration keep the platform's identify limits together.
+///
+/// ```
+/// use shardstream::{Config, discord::Intents};
+///
+/// let config = Config::new("token", Intents::GUILDS | Intents::GUILD_VOICE_STATES);
+/// assert!(!format!("{config:?}").contains("token"));
+/// ```
+#[derive(Clone)]
+pub struct Config<P> {
+    platform: P,
+    source: Arc<dyn CredentialSource>,
+    gateway_url: Option<GatewayUrl>,
+    rest_url: String,
+    compression: Compression,
+    tls: Tls,
+    dialler: Option<Arc<dyn Dial>>,
+    limits: Limits,
+    /// Made of the three before it, for all shards of the configuration.
+    connector: Connector,
+    /// The user's own.
+    queue: Option<Arc<dyn Queue>>,
+    /// Made when first asked for, because the urls are part of its key.
+    shared_queue: Arc<OnceLock<LocalQueue>>,
+    resume: Option<ResumeState>,
+    wanted: Option<Wanted>,
+    /// By field; the first is what the user hears of.
+    problems: Vec<(&'static str, String)>,
+}
+
+impl<P: Platform> Config<P> {
+    /// A configuration with everything else by default.
+    ///
+    /// The platform is the one that the intents belong to. This cannot fail: credentials that
+    /// cannot work are the first and fatal error of the shard, before any connection.
+    pub fn new<I>(credentials: impl Into<P::Credentials>, intents: I) -> Self
+    where
+        I: IntentsOf<Platform = P>,
+        P: Platform<Intents = I>,
+        P::Credentials: CredentialSource,
+    {
+        let platform = P::with_intents(intents);
+        let source: Arc<dyn CredentialSource> = Arc::new(credentials.into());
+        let mut config = Self {
+            compression: default_compression(&platform),
+            platform,
+            gateway_url: None,
+            rest_url: P::REST.to_owned(),
+            tls: Tls::default(),
+            dialler: None,
+            limits: Limits::default(),
+            connector: Connector::new(Tls::default(), None, Limits::default()),
+            queue: None,
+            shared_queue: Arc::default(),
+            resume: None,
+            wanted: None,
+            problems: Vec::new(),
+            source,
+        };
+        let problem = config.source.check().err();
+        config.judge("credentials", problem.map(str::to_owned));
+        config.set_gateway_url(P::GATEWAY);
+        config
+    }
+
+    /// A builder that starts from [`Config::new`].
+    pub fn builder<I>(credentials: impl Into<P::Credentials>, intents: I) -> ConfigBuilder<P>
+    where
+        I: IntentsOf<Platform = P>,
+        P: Platform<Intents = I>,
+        P::Credentials: CredentialSource,
+    {
+        ConfigBuilder(Self::new(credentials, intents))
+    }
+
+    /// The platform: what IDENTIFY tells beside token and shard.
+    pub const fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The gateway to connect to; `None` where a url was set that cannot work.
+    pub const fn gateway_url(&self) -> Option<&GatewayUrl> {
+        self.gateway_url.as_ref()
+    }
+
+    /// The REST base, without a slash at its end.
+    pub fn rest_url(&self) -> &str {
+        &self.rest_url
+    }
+
+    /// How the server compresses what it sends.
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Which certificates are trusted.
+    pub const fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// Every deadline and limit.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The session to start from.
+    pub const fn resume(&self) -> Option<&ResumeState> {
+        self.resume.as_ref()
+    }
+
+    /// Who says when a shard may identify.
+    pub(crate) fn queue(&self) -> &dyn Queue {
+        if let Some(queue) = &self.queue {
+            return &**queue;
+        }
+        self.shared_queue.get_or_init(|| {
+            let gateway = self.gateway_url.as_ref().map(GatewayUrl::to_string);
+            let place = format!("{} {}", gateway.unwrap_or_default(), self.rest_url);
+            let key = QueueKey::new(P::NAME, &place, &self.source.bot().to_string());
+            LocalQueue::shared(key, self.limits.identify_window)
+        })
+    }
+
+    pub(crate) const fn source(&self) -> &Arc<dyn CredentialSource> {
+        &self.source
+    }
+
+    pub(crate) const fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    pub(crate) const fn wanted(&self) -> Option<&Wanted> {
+        self.wanted.as_ref()
+    }
+
+    /// The first field that cannot work, as an error.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.problems.first() {
+            None => Ok(()),
+            Some((field, problem)) => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("{field}: {problem}"),
+            )),
+        }
+    }
+
+    /// Notes what is wrong with a field, or that nothing is any more.
+    fn judge(&mut self, field: &'static str, problem: Option<String>) {
+        self.problems.retain(|(known, _)| *known != field);
+        self.problems
+            .extend(problem.map(|problem| (field, problem)));
+    }
+
+    fn connect_anew(&mut self) {
+        let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
+        self.connector = Connector::new(tls, dialler, self.limits.clone());
+    }
+
+    fn set_gateway_url(&mut self, url: &str) {
+        let parsed = GatewayUrl::configured(url);
+        self.judge("gateway_url", parsed.as_ref().err().map(UrlError::to_string));
+        self.gateway_url = parsed.ok();
+        self.shared_queue = Arc::default();
+    }
+}
+
+/// Compressed where the platform can: a fifth of the traffic for little CPU.
+fn default_compression<P: Platform>(platform: &P) -> Compression {
+    if platform.url_query(Compression::Zlib) == platform.url_query(Compression::None) {
+        Compression::None
+    } else {
+        Compression::Zlib
+    }
+}
+
+/// Shows no secret.
+impl<P: fmt::Debug> fmt::Debug for Config<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("platform", &self.platform)
+            .field("credentials", &format_args!("[redacted]"))
+            .field("gateway_url", &self.gateway_url)
+            .field("rest_url", &self.rest_url)
+            .field("compression", &self.compression)
+            .field("tls", &self.tls)
+            .field("dialler", &self.dialler)
+            .field("limits", &self.limits)
+            .field("queue", &self.queue)
+            .field("resume", &self.resume)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets what differs from the defaults.
+///
+/// ```
+/// use shardstream::{Config, discord::Intents, platform::Compression};
+///
+/// let config = Config::builder("token", Intents::GUILDS)
+///     .compression(Compression::None)
+///     .event_filter(|name| name != "TYPING_START")
+///     .build()?;
+/// assert_eq!(config.compression(), Compression::None);
+///
+/// let plain = Config::builder("token", Intents::GUILDS).gateway_url("ws://example.com");
+/// assert!(plain.build().unwrap_err().to_string().contains("gateway_url"));
+/// # Ok::<(), shardstream::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConfigBuilder<P>(Config<P>);
+
+impl<P: Platform> ConfigBuilder<P> {
+    /// The configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] that names the first field that cannot work.
+    pub fn build(self) -> Result<Config<P>, Error> {
+        self.0.check()?;
+        Ok(self.0)
+    }
+
+    /// Sets how the server compresses what it sends. By default zlib where the platform offers
+    /// it: a fifth of the traffic for little CPU.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.0.compression = compression;
+        self
+    }
+
+    /// Sets who opens connections. By default TCP, straight to the host.
+    pub fn dialler(mut self, dialler: Arc<dyn Dial>) -> Self {
+        self.0.dialler = Some(dialler);
+        self.0.connect_anew();
+        self
+    }
+
+    /// Sets which events reach the user, by name. By default all.
+    ///
+    /// The others are dropped before they wake anybody. They count as taken with the next event,
+    /// so a restart does not bring them back. Called for each event in the connection's task: it
+    /// must be quick, and must not panic.
+    pub fn event_filter(
+        mut self,
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.0.wanted = Some(Arc::new(wanted));
+        self
+    }
+
+    /// Sets the gateway to connect to: `wss://`, or `ws://` to this machine. By default the
+    /// platform's own.
+    pub fn gateway_url(mut self, url: impl AsRef<str>) -> Self {
+        self.0.set_gateway_url(url.as_ref());
+        self
+    }
+
+    /// Sets the deadlines and limits. Each default has its reason beside it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.judge("limits", limits_problem(&limits));
+        self.0.limits = limits;
+        self.0.connect_anew();
+        self
+    }
+
+    /// Sets the platform's value: what IDENTIFY tells beside token and shard.
+    pub fn platform(mut self, platform: P) -> Self {
+        self.0.platform = platform;
+        self
+    }
+
+    /// Sets who says when a shard may identify. By default one queue for all shards of the bot in
+    /// this process, which keeps the platform's limits for one bucket.
+    pub fn queue(mut self, queue: Arc<dyn Queue>) -> Self {
+        self.0.queue = Some(queue);
+        self
+    }
+
+    /// Sets the REST base: `https://`, or `http://` to this machine. By default the platform's
+    /// own.
+    pub fn rest_url(mut self, url: impl AsRef<str>) -> Self {
+        let url = url.as_ref().trim_end_matches('/');
+        self.0.judge("rest_url", rest_url_problem(url));
+        url.clone_into(&mut self.0.rest_url);
+        self.0.shared_queue = Arc::default();
+        self
+    }
+
+    /// Sets the session to start from, as an earlier shutdown returned it. By default the shard
+    /// identifies. A shard that is not the state's ignores it.
+    pub fn resume(mut self, state: impl Into<Option<ResumeState>>) -> Self {
+        self.0.resume = state.into();
+        let platform = self.0.resume.as_ref().map(ResumeState::platform);
+        let problem = platform.filter(|&name| name != P::NAME).map(|_| {
+            format!("the state is of another platform than {}", P::NAME)
+        });
+        self.0.judge("resume", problem);
+        self
+    }
+
+    /// Sets which certificates are trusted. By default what the operating system trusts.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.0.tls = tls;
+        self.0.connect_anew();
+        self
+    }
+}
+
+impl<P> From<Config<P>> for ConfigBuilder<P> {
+    fn from(config: Config<P>) -> Self {
+        Self(config)
+    }
+}
+
+/// The same rules as for the gateway, one scheme over.
+fn rest_url_problem(url: &str) -> Option<String> {
+    let parsed = match url.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
+            GatewayUrl::configured(&format!("wss:{rest}"))
+        }
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
+            GatewayUrl::configured(&format!("ws:{rest}"))
+        }
+        _ => Err(UrlError::Malformed),
+    };
+    parsed.err().map(|error| match error {
+        UrlError::Insecure => "neither https:// nor http:// to a loopback address".to_owned(),
+        _ => "not a plain url (scheme, host, perhaps port and path)".to_owned(),
+    })
+}
+
+/// The first limit that cannot work.
+fn limits_problem(limits: &Limits) -> Option<String> {
+    let deadlines = [
+        ("connect", limits.connect),
+        ("connect_address", limits.connect_address),
+        ("connect_stagger", limits.connect_stagger),
+        ("hello", limits.hello),
+        ("ready", limits.ready),
+        ("ready_max", limits.ready_max),
+        ("resumed", limits.resumed),
+        ("silence_margin", limits.silence_margin),
+        ("close", limits.close),
+        ("write_stall", limits.write_stall),
+        ("heartbeat_interval_min", limits.heartbeat_interval_min),
+        ("heartbeat_interval_max", limits.heartbeat_interval_max),
+        ("backoff", limits.backoff),
+        ("backoff_max", limits.backoff_max),
+        ("identify_backoff", limits.identify_backoff),
+        ("identify_backoff_max", limits.identify_backoff_max),
+        ("identify_window", limits.identify_window),
+        ("rate_limited", limits.rate_limited),
+        ("retry_after_max", limits.retry_after_max),
+        ("send_window", limits.send_window),
+        ("unpolled", limits.unpolled),
+    ];
+    let sizes = [
+        ("upgrade_len_max", limits.upgrade_len_max),
+        ("upgrade_headers_max", limits.upgrade_headers_max),
+        ("message_len_max", limits.message_len_max),
+        ("inflated_len_max", limits.inflated_len_max),
+        ("pongs_max", limits.pongs_max),
+        ("fragments_max", limits.fragments_max),
+        ("commands_max", limits.commands_max),
+        ("buffered_events_max", limits.buffered_events_max),
+        ("buffered_bytes_max", limits.buffered_bytes_max),
+        ("sends_max", limits.sends_max),
+        ("send_len_max", limits.send_len_max),
+    ];
+    let deadline = deadlines
+        .into_iter()
+        .find(|(_, value)| value.is_zero() || *value > DEADLINE_MAX)
+        .map(|(name, _)| format!("{name} is not between 0 and 30 days"));
+    let size = sizes
+        .into_iter()
+        .find(|(_, value)| *value == 0 || *value > LEN_MAX)
+        .map(|(name, _)| format!("{name} is not between 1 and {LEN_MAX}"));
+    let order = [
+        ("heartbeat_interval", limits.heartbeat_interval_min > limits.heartbeat_interval_max),
+        ("backoff", limits.backoff > limits.backoff_max),
+        ("identify_backoff", limits.identify_backoff > limits.identify_backoff_max),
+        ("ready", limits.ready > limits.ready_max),
+    ]
+    .into_iter()
+    .find(|(_, wrong)| *wrong)
+    .map(|(name, _)| format!("the least of {name} is above its most"));
+    deadline.or(size).or(order)
+}
+
+#[cfg(all(test, feature = "discord"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Config, ConfigBuilder};
+    use crate::{
+        discord::{Discord, Intents},
+        error::ErrorKind,
+        limits::Limits,
+        platform::Compression,
+    };
+
+    fn builder() -> ConfigBuilder<Discord> {
+        Config::builder("CANARY", Intents::GUILDS)
+    }
+
+    fn refused(builder: ConfigBuilder<Discord>) -> String {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.is_fatal());
+        error.to_string()
+    }
+
+    #[test]
+    fn defaults_are_the_platforms_own() {
+        let config = builder().build().unwrap();
+        let url = config.gateway_url().unwrap().to_string();
+        assert_eq!(url, "wss://gateway.discord.gg/");
+        assert_eq!(config.rest_url(), "https://discord.com/api/v10");
+        assert_eq!(config.compression(), Compression::Zlib);
+        assert_eq!(*config.limits(), Limits::default());
+    }
+
+    #[test]
+    fn a_bad_token_cannot_fail_new_and_is_named_by_build() {
+        let config: Config<Discord> = Config::new("CANARY\r\n", Intents::GUILDS);
+        let said = refused(ConfigBuilder::from(config));
+        assert!(said.starts_with("credentials: "), "{said}");
+        assert!(!said.contains("CANARY"));
+    }
+
+    #[test]
+    fn a_bad_url_is_named_and_a_good_one_after_it_mends_it() {
+        for (bad, why) in [
+            ("ws://example.com", "neither wss"),
+            ("https://gateway.discord.gg", "not a plain"),
+            ("", "not a plain"),
+        ] {
+            let said = refused(builder().gateway_url(bad));
+            assert!(said.starts_with("gateway_url: ") && said.contains(why), "{said}");
+            let mended = builder().gateway_url(bad).gateway_url("ws://127.0.0.1:9");
+            assert!(mended.build().is_ok());
+        }
+        for bad in ["http://example.com", "ftp://x", "https://", "x", "", "https://a?b"] {
+            let said = refused(builder().rest_url(bad));
+            assert!(said.starts_with("rest_url: "), "{bad}: {said}");
+        }
+        for good in ["http://127.0.0.1:80/", "https://example.com/api"] {
+            assert!(builder().rest_url(good).build().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_cannot_work_is_named() {
+        let mut zero = Limits::default();
+        zero.hello = Duration::ZERO;
+        let mut endless = Limits::default();
+        endless.backoff_max = Duration::MAX;
+        let mut none = Limits::default();
+        none.commands_max = 0;
+        let mut turned = Limits::default();
+        turned.ready_max = turned.ready / 2;
+        for (limits, name) in [
+            (zero, "hello"),
+            (endless, "backoff_max"),
+            (none, "commands_max"),
+            (turned, "ready"),
+        ] {
+            let said = refused(builder().limits(limits));
+            assert!(said.starts_with("limits: ") && said.contains(name), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_platform_is_refused() {
+        let text = r#"{"platform":"qq","shard":[0,1],"session_id":"CANARY","seq":1}"#;
+        let state: crate::ResumeState = serde_json::from_str(text).unwrap();
+        assert!(refused(builder().resume(state.clone())).starts_with("resume: "));
+        assert!(builder().resume(state).resume(None).build().is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let text = r#"{"platform":"discord","shard":[0,1],"session_id":"CANARY","seq":1}"#;
+        let state: crate::ResumeState = serde_json::from_str(text).unwrap();
+        let shown = format!("{:?}", builder().resume(state).build().unwrap());
+        assert!(!shown.contains("CANARY"), "{shown}");
+        assert!(shown.contains("gateway.discord.gg"));
+    }
+}

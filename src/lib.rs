@@ -23,9 +23,15 @@ pub mod session;
 mod shard;
 mod transport;
 
+pub use config::{Config, ConfigBuilder};
 pub use error::{Error, ErrorKind};
 pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};
 pub use secret::Token;
+pub use session::{Counters, Reconnect, Shutdown, State};
+pub use shard::{
+    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta,
+    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, Watch,
+};
 pub use transport::{Dial, Duplex, Tls};

@@ -1,1 +1,206 @@
 //! What is it doing? Events of the machinery, declared once.
+//! Imports the words; knows no session and no socket.
+//!
+//! Each function is one event. Levels say who must act: error, a human; warn, nobody yet, but the
+//! bot is worse off; info, the course of a connection; debug, decisions; trace, frames. No
+//! payload, token or session id is among the fields, and text that a peer chose is escaped.
+
+use std::{fmt, time::Duration};
+
+use tracing::{Span, debug, error, info, info_span, trace, warn};
+
+use crate::{error::Error, id::ShardId, notice::Notice, platform::GatewayUrl};
+
+/// Of text that a peer chose, so much is shown.
+const SHOWN_MAX: usize = 256;
+
+/// The span of everything that one shard does.
+pub(crate) fn shard(platform: &'static str, id: ShardId) -> Span {
+    info_span!("shard", platform, shard = id.number(), total = id.total())
+}
+
+/// What the shard waits for has changed.
+pub(crate) fn state(state: &impl fmt::Debug) {
+    debug!(?state, "state changed");
+}
+
+/// A connection is being opened.
+pub(crate) fn connecting(url: &GatewayUrl) {
+    debug!(host = %Escaped(url.host()), port = url.port(), "connecting");
+}
+
+/// An attempt to connect failed.
+pub(crate) fn connect_failed(error: &Error, status: Option<u16>) {
+    warn!(%error, status, "could not connect");
+}
+
+/// The server closed the connection.
+pub(crate) fn closed(code: Option<u16>, reason: &str) {
+    debug!(code, reason = %Escaped(reason), "the server closed");
+}
+
+/// The connection ended in another way.
+pub(crate) fn cut(error: &dyn fmt::Display) {
+    debug!(error = %Escaped(&error.to_string()), "the connection was cut");
+}
+
+/// IDENTIFY was handed to the socket.
+pub(crate) fn identify() {
+    info!("identifying");
+}
+
+/// RESUME was handed to the socket.
+pub(crate) fn resume(seq: Option<u64>) {
+    info!(seq, "resuming");
+}
+
+/// No permit to identify, or no credential, could be had.
+pub(crate) fn permit_refused(error: &Error) {
+    warn!(%error, "no permit or credential");
+}
+
+/// A message could not be read.
+pub(crate) fn garbled(seq: Option<u64>) {
+    warn!(seq, "a message could not be read");
+}
+
+/// Compressed data could not be undone.
+pub(crate) fn compression_failed() {
+    warn!("compressed data was broken or too large");
+}
+
+/// Nobody has taken an event for a while, though some wait.
+pub(crate) fn unpolled(events: usize) {
+    warn!(events, "nobody takes the events that wait");
+}
+
+/// The session to start from belongs to another shard.
+pub(crate) fn resume_of_another_shard(theirs: ShardId) {
+    warn!(%theirs, "the session to start from is of another shard and is ignored");
+}
+
+/// A message came.
+pub(crate) fn received(op: u64, seq: Option<u64>, len: usize) {
+    trace!(op, seq, len, "received");
+}
+
+/// A message was handed to the socket.
+pub(crate) fn sent(len: usize) {
+    trace!(len, "sent");
+}
+
+/// The shard has ended.
+pub(crate) fn ended(why: &Error) {
+    if why.kind() == crate::error::ErrorKind::Shutdown {
+        info!(reason = %why, "the shard has ended");
+    } else {
+        error!(error = %why, code = why.close_code(), "the shard has ended");
+    }
+}
+
+/// Something that the user is told as well.
+pub(crate) fn notice(notice: &Notice) {
+    match notice {
+        Notice::Connected => info!("connected"),
+        Notice::Disconnected {
+            cause,
+            resumable,
+            retry_in,
+        } => disconnected(cause, *resumable, *retry_in),
+        Notice::Gap { after, next } => warn!(after, next, "events are missing"),
+        Notice::ReadingResumed => info!("reading goes on"),
+        Notice::Resumed { replayed } => info!(replayed, "resumed"),
+        Notice::SessionLost { last_seq } => warn!(seq = last_seq, "the session is lost"),
+        Notice::SlowConsumer { events, bytes } => {
+            warn!(
+                events,
+                bytes, "the buffer of events is full and reading pauses"
+            );
+        }
+    }
+}
+
+fn disconnected(cause: &dyn fmt::Display, resumable: bool, retry_in: Duration) {
+    info!(%cause, resumable, ?retry_in, "disconnected");
+}
+
+/// Text that a peer chose, fit for a log: printable ASCII, everything else escaped, and cut.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = SHOWN_MAX;
+        for shown in self.0.chars().flat_map(char::escape_default) {
+            if left == 0 {
+                return f.write_str("...");
+            }
+            left -= 1;
+            fmt::Write::write_char(f, shown)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::Escaped;
+    use crate::{
+        error::{Error, ErrorKind},
+        id::ShardId,
+    };
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Log {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn hostile_text_cannot_leave_its_field() {
+        let hostile = "\x1b[31mred\r\nWARN forged \u{202e}\0\"";
+        let shown = Escaped(hostile).to_string();
+        assert!(shown.bytes().all(|b| (0x20..0x7f).contains(&b)), "{shown}");
+        assert!(Escaped(&"a".repeat(10_000)).to_string().len() <= 259);
+
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .with_max_level(tracing::Level::TRACE)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let span = super::shard("discord", ShardId::ONE);
+            let _entered = span.enter();
+            super::closed(Some(4000), hostile);
+            super::ended(&Error::new(ErrorKind::Refused, "no").with_close_code(4004));
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let plain = |b: u8| b == b'\n' || (0x20..0x7f).contains(&b);
+        assert!(text.bytes().all(plain), "{text}");
+        assert!(text.contains("shard=0") && text.contains("code=4004"), "{text}");
+    }
+}

@@ -1,1 +1,408 @@
 //! What do I hold in my hand? `Shard`, and the one crossing of rules and sockets.
+//!
+//! | file | question |
+//! |---|---|
+//! | `driver` | Who moves the bytes? |
+//! | `link` | What does the driver hold? |
+//! | `handover`, `batch` | How does text get from the driver's task to the user's? |
+//! | `frame` | What does a raw message look like? |
+//! | `sender` | How does one send a command? |
+//! | `status` | How is a shard? |
+//! | `resume` | What must be kept over a restart? |
+//! | `credential` | Where does a token come from? |
+//! | `shared` | What do all who hold a part of the shard have in common? |
+
+mod batch;
+mod credential;
+mod driver;
+mod frame;
+mod handover;
+mod link;
+mod resume;
+mod sender;
+mod shared;
+mod status;
+#[cfg(all(test, feature = "discord", feature = "local-gateway"))]
+mod tests;
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures::{future::poll_fn, stream::Stream};
+use tokio::task::coop;
+
+pub use self::{
+    credential::{CredentialError, CredentialSource, TokenRequest},
+    frame::{Frame, Message, Meta},
+    resume::ResumeState,
+    sender::Sender,
+    status::{Degraded, Health, Latency, Status, Watch},
+};
+use self::{
+    batch::{Place, What},
+    handover::Reader,
+    shared::Shared,
+};
+#[cfg(feature = "discord")]
+use crate::discord::Discord;
+use crate::{
+    codec::envelope::{Envelope, Header},
+    config::Config,
+    error::{Error, ErrorKind},
+    id::ShardId,
+    platform::{DecodeError, IntentsOf, Platform},
+    session::{Reconnect, Shutdown, State},
+};
+
+/// One connection to a platform's gateway, kept alive, with its events.
+///
+/// The connection lives in a task of its own, started when the first event is asked for: the
+/// heart beats, and acks are heard, however long the application takes for an event. What arrives
+/// meanwhile waits in a buffer ([`Limits::buffered_events_max`](crate::Limits)); when that is
+/// full, reading pauses. The task reconnects and resumes by itself; what it could not hide from
+/// the user stands among the events as a [`Notice`](crate::Notice).
+///
+/// Dropping the shard ends the task and the connection, without a close frame: the session stays
+/// resumable for a while. [`shutdown`](Self::shutdown) ends it politely.
+///
+/// # Example
+///
+/// ```no_run
+/// use shardstream::{Shard, ShardId, discord::Intents};
+///
+/// # async fn run(token: String) {
+/// let mut shard = Shard::new(ShardId::ONE, token, Intents::GUILDS);
+/// loop {
+///     match shard.next_event().await {
+///         Ok(event) => println!("{event:?}"),
+///         Err(error) if error.is_fatal() => break,
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// # }
+/// ```
+pub struct Shard<
+    #[cfg(feature = "discord")] P: Platform = Discord,
+    #[cfg(not(feature = "discord"))] P: Platform,
+> {
+    shared: Arc<Shared<P>>,
+    reader: Reader,
+    /// The end was given to the user: the stream is over.
+    end_given: bool,
+}
+
+impl<P: Platform> Shard<P> {
+    /// A shard with everything else by default. Nothing is connected yet.
+    ///
+    /// This cannot fail: credentials that cannot work are the first error of
+    /// [`next_event`](Self::next_event), and fatal.
+    pub fn new<I>(id: ShardId, credentials: impl Into<P::Credentials>, intents: I) -> Self
+    where
+        I: IntentsOf<Platform = P>,
+        P: Platform<Intents = I>,
+        P::Credentials: CredentialSource,
+    {
+        Self::with_config(id, Config::new(credentials, intents))
+    }
+
+    /// A shard with this configuration. Nothing is connected yet.
+    pub fn with_config(id: ShardId, config: Config<P>) -> Self {
+        let shared = Shared::new(id, config);
+        Self {
+            reader: shared.handover.reader(),
+            shared,
+            end_given: false,
+        }
+    }
+
+    /// The next event, or what happened instead of one.
+    ///
+    /// Events come in the order of the gateway, each once, notices among them as
+    /// [`Platform::notice`] shows them. Decoding happens here, in the caller's task.
+    ///
+    /// # Errors
+    ///
+    /// An error that [is fatal](Error::is_fatal) is the end; every further call gives it again.
+    /// After any other the shard goes on: [`ErrorKind::Event`] and [`ErrorKind::Frame`] for what
+    /// could not be read (its sequence counts as received), [`ErrorKind::Connect`] for an attempt
+    /// that failed, [`ErrorKind::Compression`] for broken compressed data (it reconnects and
+    /// resumes).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing is taken: the next call gives the event.
+    pub async fn next_event(&mut self) -> Result<P::Event, Error> {
+        poll_fn(|cx| self.poll_entry(cx)).await?;
+        self.decoded().1
+    }
+
+    /// The next raw message: for who forwards frames, or decodes into types of their own.
+    ///
+    /// Order, errors and cancel safety are those of [`next_event`](Self::next_event), but nothing
+    /// is decoded, so there is no [`ErrorKind::Event`].
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    pub async fn next_message(&mut self) -> Result<Message, Error> {
+        poll_fn(|cx| self.poll_entry(cx)).await?;
+        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        match &entry.what {
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
+            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
+            What::Error(error) => Err(error.clone()),
+        }
+    }
+
+    /// Which shard of how many it is.
+    pub fn id(&self) -> ShardId {
+        self.shared.id
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config<P> {
+        &self.shared.config
+    }
+
+    /// A part of the shard that can be cloned and sent anywhere: everything but the events.
+    pub fn handle(&self) -> ShardHandle<P> {
+        ShardHandle {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// What sends commands, from any task.
+    pub fn sender(&self) -> Sender<P> {
+        self.shared.sender()
+    }
+
+    /// How the shard is now.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// What tells when the status changes.
+    pub fn watch(&self) -> Watch {
+        self.shared.watch()
+    }
+
+    /// Whether the bot is served.
+    pub fn health(&self) -> Health {
+        self.shared.status().health
+    }
+
+    /// Whether a session is live: after READY or RESUMED, until the connection ends.
+    pub fn is_ready(&self) -> bool {
+        self.shared.status().state == State::Active
+    }
+
+    /// The sequence of the last event received, while a session is held.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.shared.status().seq_received
+    }
+
+    /// The id of the session, while one is held. Who has it and the token can take the events
+    /// over.
+    pub fn session_id(&self) -> Option<String> {
+        let id = self.shared.status().session_id?;
+        Some(id.as_ref().to_owned())
+    }
+
+    /// The session as a restart would resume it, from the last event taken on; `None` while none
+    /// is held. Stored now and then, it lets a bot go on even after a crash.
+    pub fn resume_state(&self) -> Option<ResumeState> {
+        self.shared.resume_state()
+    }
+
+    /// Asks for a new connection. Starts the shard, if nobody has yet.
+    pub fn reconnect(&self, how: Reconnect) {
+        self.shared.reconnect(how);
+    }
+
+    /// Ends the shard: closes the connection with the code that ends or keeps the session, and
+    /// waits for the server's answer for [`Limits::close`](crate::Limits::close) at most.
+    ///
+    /// With [`Shutdown::Keep`] nothing more can be taken, and the future gives the session to go
+    /// on with, from the last event taken on: what was not taken comes again after the restart.
+    /// With [`Shutdown::End`] the events in the buffer can still be taken, and the future gives
+    /// `None`. The first of several calls decides.
+    ///
+    /// The shutdown begins with the call. Dropping the future, or the shard, does not stop it.
+    pub fn shutdown(
+        &self,
+        how: Shutdown,
+    ) -> impl Future<Output = Option<ResumeState>> + Send + use<P> {
+        self.shared.shutdown(how)
+    }
+
+    /// Takes the next entry, which `self.reader.entry()` then gives.
+    fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.reader.is_empty_handed() {
+            self.shared.start();
+        }
+        // A buffer that is always filled again must not keep the caller's other futures waiting.
+        let turn = self.reader.at_end().then(|| coop::poll_proceed(cx));
+        let turn = match turn {
+            Some(turn) => Some(ready!(turn)),
+            None => None,
+        };
+        let result = ready!(self.reader.poll_next(cx));
+        if let Some(turn) = turn {
+            turn.made_progress();
+        }
+        self.end_given |= result.is_err();
+        Poll::Ready(result)
+    }
+
+    /// The entry just taken, decoded.
+    fn decoded(&self) -> (Meta, Result<P::Event, Error>) {
+        let Some((batch, entry)) = self.reader.entry() else {
+            return (Meta::default(), Err(nothing_taken()));
+        };
+        match &entry.what {
+            What::Frame(place) => decode::<P>(batch.text_at(place), place),
+            What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
+            What::Error(error) => {
+                let mut meta = Meta::default();
+                meta.seq = error.seq();
+                (meta, Err(error.clone()))
+            }
+        }
+    }
+}
+
+/// Unreachable: an entry is asked for only after one was taken. An error is kinder than a panic.
+fn nothing_taken() -> Error {
+    Error::new(ErrorKind::Frame, "no entry was taken")
+}
+
+fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Error>) {
+    let envelope = Envelope {
+        text,
+        header: place.header,
+    };
+    let name = envelope.event().unwrap_or_default();
+    let event = P::decode(&name, envelope.data()).or_else(|problem| {
+        // The quick look at the envelope may have taken `d` for longer than it is.
+        let exact = Header::parse_exact(text).ok();
+        match exact.filter(|exact| exact.data != place.header.data) {
+            Some(header) => P::decode(&name, Envelope { text, header }.data()),
+            None => Err(problem),
+        }
+    });
+    let event = event.map_err(|problem: DecodeError| {
+        Error::new(ErrorKind::Event, "the payload of an event could not be decoded")
+            .with_event(name.as_ref())
+            .with_seq(place.header.seq)
+            .with_source(problem)
+    });
+    (frame::meta(&envelope, place.replayed), event)
+}
+
+/// Items are what [`next_event`](Shard::next_event) gives, with what is around each event. The
+/// stream ends after the fatal error.
+impl<P: Platform> Stream for Shard<P> {
+    type Item = (Meta, Result<P::Event, Error>);
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.end_given {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(match ready!(this.poll_entry(cx)) {
+            Ok(()) => this.decoded(),
+            Err(error) => (Meta::default(), Err(error)),
+        }))
+    }
+}
+
+impl<P: Platform> Drop for Shard<P> {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}
+
+impl<P: Platform> fmt::Debug for Shard<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard")
+            .field("id", &self.shared.id)
+            .field("status", &self.shared.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A part of a [`Shard`] that can be cloned and sent anywhere: everything but the events.
+///
+/// It does not keep the shard alive.
+pub struct ShardHandle<
+    #[cfg(feature = "discord")] P: Platform = Discord,
+    #[cfg(not(feature = "discord"))] P: Platform,
+> {
+    shared: Arc<Shared<P>>,
+}
+
+impl<P: Platform> ShardHandle<P> {
+    /// See [`Shard::id`].
+    pub fn id(&self) -> ShardId {
+        self.shared.id
+    }
+
+    /// See [`Shard::sender`].
+    pub fn sender(&self) -> Sender<P> {
+        self.shared.sender()
+    }
+
+    /// See [`Shard::status`].
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// See [`Shard::watch`].
+    pub fn watch(&self) -> Watch {
+        self.shared.watch()
+    }
+
+    /// See [`Shard::health`].
+    pub fn health(&self) -> Health {
+        self.shared.status().health
+    }
+
+    /// See [`Shard::resume_state`].
+    pub fn resume_state(&self) -> Option<ResumeState> {
+        self.shared.resume_state()
+    }
+
+    /// See [`Shard::reconnect`].
+    pub fn reconnect(&self, how: Reconnect) {
+        self.shared.reconnect(how);
+    }
+
+    /// See [`Shard::shutdown`].
+    pub fn shutdown(
+        &self,
+        how: Shutdown,
+    ) -> impl Future<Output = Option<ResumeState>> + Send + use<P> {
+        self.shared.shutdown(how)
+    }
+}
+
+// By hand, because a derive would ask the same of `P`.
+impl<P: Platform> Clone for ShardHandle<P> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<P: Platform> fmt::Debug for ShardHandle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShardHandle")
+            .field("id", &self.shared.id)
+            .finish_non_exhaustive()
+    }
+}

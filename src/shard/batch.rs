@@ -1,0 +1,112 @@
+//! What is handed over? Buffers of text with an index, used again and again.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{codec::envelope::Header, error::Error, notice::Notice};
+
+/// 64 events in a batch: enough that the cost of handing over one vanishes, few enough that the
+/// user's task starts early.
+pub(super) const EVENTS_MAX: usize = 64;
+/// 64 KiB in a batch; a longer frame is a batch of its own.
+pub(super) const BYTES_MAX: usize = 64 << 10;
+/// An idle shard keeps a buffer up to this size; a larger one serves others meanwhile.
+const KEPT_BYTES_MAX: usize = 4 << 10;
+const KEPT_ENTRIES_MAX: usize = 8;
+/// So many buffers wait in the process for a shard to become busy.
+const POOL_MAX: usize = 4;
+
+/// How far a session's events have come.
+///
+/// Ordered: a later session's cursor is above all of an earlier one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cursor {
+    /// Which session since the start, from 1; 0 before the first.
+    pub(super) session: u32,
+    pub(super) seq: u64,
+}
+
+/// Where a frame lies in its batch's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) header: Header,
+    pub(super) replayed: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Frame(Place),
+    Notice(Notice),
+    Error(Error),
+}
+
+/// One thing for the user.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// What the user has received with this.
+    pub(super) cursor: Cursor,
+    pub(super) what: What,
+}
+
+/// The texts of some frames, and what is to be handed out in which order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) text: String,
+    pub(super) entries: Vec<Entry>,
+    events: usize,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, cursor: Cursor, what: What) {
+        self.events += usize::from(matches!(what, What::Frame(_)));
+        self.entries.push(Entry { cursor, what });
+    }
+
+    /// Whether one entry more, of `len` bytes, may be added.
+    pub(super) fn fits(&self, len: usize) -> bool {
+        self.entries.is_empty()
+            || (self.entries.len() < EVENTS_MAX && self.text.len() + len <= BYTES_MAX)
+    }
+
+    pub(super) fn text_at(&self, place: &Place) -> &str {
+        let end = place.start + place.len;
+        self.text.get(place.start..end).unwrap_or_default()
+    }
+
+    pub(super) const fn events(&self) -> usize {
+        self.events
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.events = 0;
+        if self.text.capacity() > 2 * BYTES_MAX {
+            // It was a large frame's own.
+            self.text = String::new();
+        } else {
+            self.text.clear();
+        }
+    }
+
+    /// Whether an idle shard should rather not hold it.
+    pub(super) fn is_worth_giving_back(&self) -> bool {
+        self.text.capacity() > KEPT_BYTES_MAX || self.entries.capacity() > KEPT_ENTRIES_MAX
+    }
+}
+
+static POOL: Mutex<Vec<Batch>> = Mutex::new(Vec::new());
+
+/// An empty batch, with some capacity where another shard gave one back.
+pub(super) fn from_pool() -> Batch {
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    pool.pop().unwrap_or_default()
+}
+
+/// Takes an empty batch for whoever needs one next, or frees it.
+pub(super) fn to_pool(batch: Batch) {
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    if pool.len() < POOL_MAX && batch.is_worth_giving_back() {
+        pool.push(batch);
+    }
+}

@@ -1,0 +1,113 @@
+//! Where does a token come from? The seam for credentials that expire.
+
+use std::{
+    fmt::Debug,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use futures::future::{self, BoxFuture, FutureExt};
+
+use crate::{error::Error, secret::Token, transport::Connector};
+
+/// What proves who the bot is, and gives a token for each handshake.
+///
+/// A plain [`Token`] gives itself. Credentials that expire fetch a token over the network, cache
+/// it, and share the cache between clones.
+pub trait CredentialSource: Debug + Send + Sync + 'static {
+    /// Names the bot without giving anything away: sources of one bot agree on it, and so share
+    /// the budget of identifies.
+    fn bot(&self) -> u64;
+
+    /// Whether the credentials can work at all.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, without any part of them.
+    fn check(&self) -> Result<(), &'static str>;
+
+    /// A token for a handshake that is about to be sent.
+    ///
+    /// The future is dropped when the token is not needed any more.
+    fn token(&self, request: TokenRequest) -> BoxFuture<'static, Result<Token, CredentialError>>;
+}
+
+/// For what a token is asked, and by which means it may be fetched.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenRequest {
+    /// The token given last was refused: one that is cached is not good enough.
+    pub renew: bool,
+    /// The REST base of the configuration, without a slash at its end.
+    pub rest_url: String,
+    pub(crate) connector: Connector,
+}
+
+/// Why no token could be had.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CredentialError {
+    /// What the user is told.
+    pub error: Error,
+    /// How long the endpoint asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl CredentialError {
+    /// Fatal where the error is; else the shard asks again after a growing delay.
+    pub const fn new(error: Error, retry_after: Option<Duration>) -> Self {
+        Self { error, retry_after }
+    }
+}
+
+impl TokenRequest {
+    pub(super) const fn new(renew: bool, rest_url: String, connector: Connector) -> Self {
+        Self {
+            renew,
+            rest_url,
+            connector,
+        }
+    }
+}
+
+impl CredentialSource for Token {
+    fn bot(&self) -> u64 {
+        // The part before the first dot is the bot's public id, the same after a token reset.
+        let id = self.expose().split('.').next();
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.is_usable() {
+            Ok(())
+        } else {
+            Err("a token is not empty and has no control characters")
+        }
+    }
+
+    fn token(&self, _: TokenRequest) -> BoxFuture<'static, Result<Token, CredentialError>> {
+        future::ready(Ok(self.clone())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CredentialSource;
+    use crate::secret::Token;
+
+    #[test]
+    fn tokens_of_one_bot_agree_on_the_bot_and_others_do_not() {
+        let bot = |token: &str| Token::from(token).bot();
+        assert_eq!(bot("MTIz.a.b"), bot("MTIz.c.d"));
+        assert_ne!(bot("MTIz.a.b"), bot("MTI0.a.b"));
+    }
+
+    #[test]
+    fn an_unusable_token_is_named_without_its_text() {
+        let problem = Token::from("CANARY\n").check().unwrap_err();
+        assert!(!problem.contains("CANARY"));
+        assert_eq!(Token::from("x").check(), Ok(()));
+    }
+}

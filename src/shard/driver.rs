@@ -1,0 +1,692 @@
+//! Who moves the bytes? A task of its own for each shard, so that the heart beats while the
+//! user is busy.
+//!
+//! It decides nothing: it feeds the session with news and carries out what the session asks. One
+//! hand-written poll loop; what it waits for is the socket, one timer, the dial, the permit, the
+//! commands, and space in the hand-over.
+//!
+//! Two rules keep a live link from being taken for dead. A deadline is judged only when the timer
+//! of the runtime has fired (the runtime looks at its sockets first), and only after the socket
+//! has been read until it had nothing more. So an ack that arrived while the process was suspended
+//! or the runtime was busy is always seen before the question is asked.
+
+mod read;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    task::{AbortHandle, unconstrained},
+    time::{Sleep, sleep_until},
+};
+use tracing::Instrument;
+use zeroize::Zeroize;
+
+use super::{
+    batch::Cursor,
+    credential::TokenRequest,
+    handover::Writer,
+    link::{Grant, Link, Refusal},
+    shared::{Held, Shared},
+    status::{Degraded, Health, Latency, Status},
+};
+use crate::{
+    config::Config,
+    error::{Error, ErrorKind},
+    notice::{Cause, Notice},
+    observe,
+    platform::Platform,
+    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
+    transport::ConnectError,
+};
+
+/// Turns in one poll, before other tasks get their chance: with the messages of one turn, about a
+/// millisecond of work.
+const TURNS_MAX: usize = 16;
+/// Commands taken in one turn.
+const COMMANDS_MAX: usize = 16;
+/// So many messages are read at most before a deadline that is due is judged. A firehose must not
+/// hold a heartbeat back.
+const JUDGE_AFTER: usize = 4096;
+/// A user is told of slowness at most this often.
+const SLOW_NOTICE_EVERY: Duration = Duration::from_secs(60);
+/// Whether anybody takes events is looked at so many times within the limit.
+const UNPOLLED_LOOKS: u32 = 32;
+
+/// The task of one shard.
+#[derive(Debug)]
+pub(super) struct Driver<P: Platform> {
+    shared: Arc<Shared<P>>,
+    session: Session<P>,
+    writer: Writer,
+    commands: mpsc::Receiver<Vec<u8>>,
+    link: Link,
+    grant: Grant,
+    /// How far the session's events have come, with its number.
+    cursor: Cursor,
+    session_id: Option<Arc<str>>,
+    reading: Reading,
+    /// The socket had nothing more when it was last asked.
+    dry: bool,
+    /// The session asked for something in this turn.
+    acted: bool,
+    timer: Wake,
+    /// The deadline that is being judged, for what its actions mean.
+    judging: Option<Timer>,
+    unpolled: Unpolled,
+    slow: Slow,
+    stop: Option<Error>,
+    /// What the user is told when the session stops for want of a credential.
+    refusal: Option<Error>,
+    out: Vec<u8>,
+    shown: Shown,
+}
+
+/// Whether the socket is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Open,
+    /// The hand-over is full.
+    Paused,
+    /// There is space again, and what had arrived meanwhile is not all read.
+    CatchingUp,
+}
+
+/// The one timer.
+#[derive(Debug, Default)]
+struct Wake {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: Option<Instant>,
+    fired: bool,
+    /// Messages read since it fired.
+    read_since: usize,
+}
+
+/// Whether anybody takes the events.
+#[derive(Debug, Default)]
+struct Unpolled {
+    next_look: Option<Instant>,
+    taken: u64,
+    /// When `taken` was first seen.
+    since: Option<Instant>,
+    degraded: bool,
+}
+
+/// What the user was told of slowness.
+#[derive(Debug, Default)]
+struct Slow {
+    since: Option<Instant>,
+    told_at: Option<Instant>,
+    /// The user waits to hear that reading goes on.
+    announced: bool,
+}
+
+/// What the status is made from, beside the session.
+#[derive(Debug)]
+struct Shown {
+    state: State,
+    latency: Latency,
+    acks: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    connected_since: Option<Instant>,
+    /// Since when no session has been live.
+    down_since: Option<Instant>,
+    last_disconnect: Option<Cause>,
+}
+
+/// The runtime's clock: it stands still where a test has paused it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<P: Platform> Driver<P> {
+    /// Starts the task.
+    pub(super) fn spawn(
+        runtime: &Handle,
+        shared: Arc<Shared<P>>,
+        commands: mpsc::Receiver<Vec<u8>>,
+    ) -> AbortHandle {
+        let span = observe::shard(P::NAME, shared.id);
+        let task = async move {
+            let Some(driver) = Self::new(shared, commands) else {
+                return;
+            };
+            // Bounded by its own turns. Under tokio's budget a socket with data says that it has
+            // none, and then a deadline would be judged unheard.
+            unconstrained(driver).await;
+        };
+        runtime.spawn(task.instrument(span)).abort_handle()
+    }
+
+    /// `None` where the configuration cannot work, which the user has been told.
+    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Vec<u8>>) -> Option<Self> {
+        let config = &shared.config;
+        let now = now();
+        let (cursor, resume) = shared.begin();
+        let session_id = resume.as_ref().map(|held| held.session_id.as_str().into());
+        let setup = Setup {
+            platform: config.platform().clone(),
+            shard: shared.id,
+            base: config.gateway_url()?.clone(),
+            limits: config.limits().clone(),
+            resume,
+            seed: fastrand::u64(..),
+        };
+        Some(Self {
+            session: Session::new(setup, now),
+            writer: shared.handover.writer(),
+            commands,
+            link: Link::None,
+            grant: Grant::None,
+            cursor,
+            session_id,
+            reading: Reading::Open,
+            dry: true,
+            acted: false,
+            timer: Wake::default(),
+            judging: None,
+            unpolled: Unpolled::default(),
+            slow: Slow::default(),
+            stop: None,
+            refusal: None,
+            out: Vec::new(),
+            shown: Shown {
+                state: State::Backoff,
+                latency: Latency::default(),
+                acks: 0,
+                bytes_in: 0,
+                bytes_out: 0,
+                connected_since: None,
+                down_since: Some(now),
+                last_disconnect: None,
+            },
+            shared,
+        })
+    }
+
+    fn config(&self) -> &Config<P> {
+        &self.shared.config
+    }
+
+    /// Does what can be done without waiting; `true` when there may be more.
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = now();
+        // Only what fired before the socket is read below may be judged after it.
+        let judge = self.timer.fired;
+        self.acted = false;
+        self.take_requests(now);
+        self.act(now);
+        self.poll_grant(cx, now);
+        self.poll_dial(cx, now);
+        let mut more = self.read(cx, now);
+        more |= self.take_commands(cx, now);
+        if judge {
+            self.judge();
+            more = true;
+        }
+        self.flush(cx, now);
+        self.follow();
+        self.writer.publish(self.cursor);
+        self.watch_user(now);
+        more |= self.arm(cx, now);
+        more || self.acted
+    }
+
+    fn take_requests(&mut self, now: Instant) {
+        let requests = self.shared.take_requests();
+        if let Some(how) = requests.reconnect {
+            let _internal = self.session.handle(now, Input::Reconnect(how));
+            self.act(now);
+        }
+        if let Some(how) = requests.shutdown {
+            if how == Shutdown::Keep {
+                self.writer.discard();
+            }
+            let _internal = self.session.handle(now, Input::Shutdown(how));
+        }
+    }
+
+    /// Carries out what the session asks.
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.session.poll_action() {
+            self.acted = true;
+            match action {
+                Action::Connect(endpoint) => self.dial(&endpoint),
+                Action::RequestPermit { identify, renew } => self.ask(identify, renew),
+                Action::ReturnPermit => self.grant.give_back(),
+                Action::Close(code) => {
+                    if let Some(open) = self.link.opened() {
+                        open.socket.start_close(code);
+                    }
+                }
+                Action::Hangup => self.hang_up(),
+                Action::Notify(notice) => self.tell(notice),
+                Action::Stop(stop) => self.stop_for(stop),
+            }
+        }
+        let state = self.session.state();
+        if state != self.shown.state {
+            observe::state(&state);
+            self.shown.state = state;
+            if state == State::Active {
+                self.shown.down_since = None;
+            } else {
+                self.shown.down_since.get_or_insert(now);
+            }
+        }
+    }
+
+    fn dial(&mut self, endpoint: &Endpoint) {
+        self.close_link();
+        let url = match endpoint {
+            Endpoint::Base => self.config().gateway_url(),
+            Endpoint::Resume(url) => Some(url),
+        };
+        // Without a url the driver would not have been started.
+        let Some(url) = url.cloned() else { return };
+        observe::connecting(&url);
+        let config = self.config();
+        let query = config.platform().url_query(config.compression());
+        self.link = Link::dial(config.connector(), url, query);
+    }
+
+    fn ask(&mut self, identify: bool, renew: bool) {
+        self.grant.give_back();
+        let config = self.config();
+        let connector = config.connector().clone();
+        let request = TokenRequest::new(renew, config.rest_url().to_owned(), connector);
+        let queue = identify.then(|| config.queue());
+        self.grant = Grant::ask(config, queue, self.shared.id, request);
+    }
+
+    /// Drops the connection, or the attempt to make one.
+    fn hang_up(&mut self) {
+        if let (Link::Dialling(dialling), Some(Timer::Connect)) = (&self.link, self.judging) {
+            let (host, port) = (dialling.url.host(), dialling.url.port());
+            let patience = self.config().limits().connect;
+            let error = Error::new(
+                ErrorKind::Connect,
+                format!("no connection to {host}:{port} within {patience:?}"),
+            );
+            observe::connect_failed(&error, None);
+            self.writer.fail(error, self.cursor);
+        }
+        self.close_link();
+    }
+
+    fn close_link(&mut self) {
+        let (bytes_in, bytes_out) = self.link.traffic();
+        self.shown.bytes_in += bytes_in;
+        self.shown.bytes_out += bytes_out;
+        self.shown.connected_since = None;
+        self.link = Link::None;
+        self.reading = Reading::Open;
+        self.slow.since = None;
+        // An IDENTIFY that was being written may have arrived.
+        self.grant.sent();
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        observe::notice(&notice);
+        if let Notice::Disconnected { cause, .. } = &notice {
+            self.shown.last_disconnect = Some(cause.clone());
+        }
+        self.writer.notify(notice, self.cursor);
+    }
+
+    fn stop_for(&mut self, stop: Stop) {
+        if let Stop::Closed(code) = stop {
+            self.shown.last_disconnect = Some(Cause::Closed { code: Some(code) });
+        }
+        let error = match (stop, self.refusal.take()) {
+            (Stop::Credentials, Some(refusal)) => refusal,
+            (stop, _) => stop_error::<P>(stop),
+        };
+        self.stop.get_or_insert(error);
+    }
+
+    fn poll_grant(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Poll::Ready(answer) = self.grant.poll(cx) else {
+            return;
+        };
+        let input = match answer {
+            Ok(granted) => {
+                self.grant = Grant::Held(granted.permit);
+                Input::Permit(granted.token)
+            }
+            Err(Refusal(refused)) => {
+                self.grant = Grant::None;
+                observe::permit_refused(&refused.error);
+                let fatal = refused.error.is_fatal();
+                if fatal {
+                    self.refusal = Some(refused.error);
+                } else {
+                    self.writer.fail(refused.error, self.cursor);
+                }
+                Input::PermitRefused {
+                    fatal,
+                    retry_after: refused.retry_after,
+                }
+            }
+        };
+        let _internal = self.session.handle(now, input);
+        self.act(now);
+    }
+
+    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let Poll::Ready(result) = self.link.poll_dial(cx) else {
+            return;
+        };
+        self.close_link();
+        let input = match result {
+            Ok(socket) => {
+                let config = self.config();
+                self.link = Link::open(socket, config.compression(), config.limits());
+                self.shown.connected_since = Some(now);
+                Input::Connected
+            }
+            Err(failed) => {
+                let ConnectError {
+                    status,
+                    retry_after,
+                    error,
+                } = failed;
+                observe::connect_failed(&error, status);
+                if error.is_fatal() {
+                    self.stop.get_or_insert(error);
+                } else {
+                    self.writer.fail(error, self.cursor);
+                }
+                Input::Lost(Lost::Connect {
+                    status,
+                    retry_after,
+                })
+            }
+        };
+        let _internal = self.session.handle(now, input);
+        self.act(now);
+    }
+
+    /// Takes commands while the session would send one; `true` when more may wait.
+    fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for _ in 0..COMMANDS_MAX {
+            if !self.session.wants_command(now) {
+                return false;
+            }
+            let Poll::Ready(Some(payload)) = self.commands.poll_recv(cx) else {
+                return false;
+            };
+            let _internal = self.session.handle(now, Input::Command(payload));
+            self.flush(cx, now);
+        }
+        true
+    }
+
+    /// Sends what the session has to send, as far as the socket takes it.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
+        loop {
+            let Some(open) = self.link.opened() else {
+                return;
+            };
+            let could_send = open.socket.can_send();
+            if could_send {
+                let before = self.session.counters();
+                if self.session.poll_transmit(now, &mut self.out) {
+                    open.socket.send_text(&self.out);
+                    observe::sent(self.out.len());
+                    let after = self.session.counters();
+                    self.sent_handshake(
+                        after.identifies > before.identifies,
+                        after.resumes > before.resumes,
+                    );
+                    continue;
+                }
+            }
+            match open.socket.poll_flush(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) if could_send => {
+                    self.grant.sent();
+                    return;
+                }
+                // What was written made room for what waits, if anything does.
+                Poll::Ready(Ok(())) if open.socket.can_send() => self.grant.sent(),
+                Poll::Ready(Ok(())) => return,
+                Poll::Ready(Err(error)) => {
+                    // All others show on the read side, behind what the server still said.
+                    if error.kind() == std::io::ErrorKind::TimedOut {
+                        self.lost(now, Lost::WriteStall);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn sent_handshake(&mut self, identify: bool, resume: bool) {
+        if identify {
+            observe::identify();
+        } else if resume {
+            observe::resume(self.session.resume().map(|held| held.seq));
+        } else {
+            return;
+        }
+        self.grant.send();
+        // It held the token.
+        self.out.zeroize();
+    }
+
+    /// The connection is gone.
+    fn lost(&mut self, now: Instant, lost: Lost) {
+        self.close_link();
+        let _internal = self.session.handle(now, Input::Lost(lost));
+        self.act(now);
+    }
+
+    /// Judges the deadlines that are due, unless the socket may still hold an answer.
+    fn judge(&mut self) {
+        if !self.dry && self.timer.read_since < JUDGE_AFTER {
+            return;
+        }
+        let now = now();
+        self.timer.fired = false;
+        self.timer.armed = None;
+        self.look_at_user(now);
+        // Each call deals with all that is due; what that makes due at once waits for the next.
+        if let Some((at, timer)) = self.session.poll_timeout(now)
+            && at <= now
+        {
+            self.judging = Some(timer);
+            self.session.handle_timeout(now);
+            self.act(now);
+            self.judging = None;
+        }
+    }
+
+    /// Sets the timer to the next deadline; `true` when it has fired.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let session = self.session.poll_timeout(now).map(|(at, _)| at);
+        let next = [session, self.unpolled.next_look].into_iter().flatten().min();
+        let timer = &mut self.timer;
+        if next != timer.armed {
+            timer.armed = next;
+            timer.fired = false;
+            if let Some(at) = next {
+                let at = at.into();
+                match &mut timer.sleep {
+                    Some(sleep) => sleep.as_mut().reset(at),
+                    none @ None => *none = Some(Box::pin(sleep_until(at))),
+                }
+            }
+        }
+        let (Some(_), Some(sleep)) = (timer.armed, &mut timer.sleep) else {
+            return false;
+        };
+        if !timer.fired && sleep.as_mut().poll(cx).is_ready() {
+            timer.fired = true;
+            timer.read_since = 0;
+        }
+        timer.fired
+    }
+
+    /// Keeps up with the session: which it is, and how far its events have come.
+    fn follow(&mut self) {
+        let Some(held) = self.session.resume() else {
+            if self.session_id.take().is_some() {
+                self.shared.hold(None);
+            }
+            return;
+        };
+        let known = self.session_id.as_deref() == Some(held.session_id.as_str());
+        if !known || held.seq < self.cursor.seq {
+            self.cursor.session += 1;
+            self.session_id = Some(held.session_id.as_str().into());
+            self.shared.hold(Some(Held {
+                resume: held.clone(),
+                session: self.cursor.session,
+                begins: held.seq,
+            }));
+        }
+        self.cursor.seq = held.seq;
+    }
+
+    /// Begins to look whether anybody takes what waits.
+    fn watch_user(&mut self, now: Instant) {
+        if self.unpolled.next_look.is_none() && self.writer.has_waiting() {
+            self.unpolled.since = None;
+            self.unpolled.next_look = Some(now);
+        }
+    }
+
+    fn look_at_user(&mut self, now: Instant) {
+        if self.unpolled.next_look.is_none_or(|at| at > now) {
+            return;
+        }
+        let patience = self.config().limits().unpolled;
+        let (taken, waiting) = self.shared.handover.progress();
+        let unpolled = &mut self.unpolled;
+        if !waiting {
+            *unpolled = Unpolled::default();
+            return;
+        }
+        unpolled.next_look = Some(now + patience / UNPOLLED_LOOKS);
+        match unpolled.since {
+            Some(since) if unpolled.taken == taken => {
+                if !unpolled.degraded && now.duration_since(since) >= patience {
+                    unpolled.degraded = true;
+                    observe::unpolled(self.writer.load().events);
+                }
+            }
+            _ => {
+                unpolled.taken = taken;
+                unpolled.since = Some(now);
+                unpolled.degraded = false;
+            }
+        }
+    }
+
+    fn health(&self) -> Health {
+        let unpolled = self.unpolled.since.filter(|_| self.unpolled.degraded);
+        let (since, why) = match (self.shown.down_since, unpolled, self.slow.since) {
+            (Some(since), _, _) => (since, Degraded::Disconnected),
+            (None, Some(since), _) => (since, Degraded::Unpolled),
+            (None, None, Some(since)) => (since, Degraded::SlowConsumer),
+            (None, None, None) => return Health::Ready,
+        };
+        Health::Degraded { since, why }
+    }
+
+    fn show(&mut self) {
+        let counters = self.session.counters();
+        if counters.acks > self.shown.acks {
+            self.shown.acks = counters.acks;
+            if let Some(latency) = self.session.latency() {
+                self.shown.latency.add(latency);
+            }
+        }
+        let (bytes_in, bytes_out) = self.link.traffic();
+        self.shared.show(Status {
+            state: self.shown.state,
+            health: self.health(),
+            latency: self.shown.latency,
+            seq_received: self.session.resume().map(|held| held.seq),
+            // These are read where the status is asked for.
+            seq_taken: None,
+            buffered_events: 0,
+            buffered_bytes: 0,
+            session_id: self.session_id.clone(),
+            counters,
+            bytes_in: self.shown.bytes_in + bytes_in,
+            bytes_out: self.shown.bytes_out + bytes_out,
+            connected_since: self.shown.connected_since,
+            last_disconnect: self.shown.last_disconnect.clone(),
+        });
+    }
+}
+
+/// What the user is told when the session stops.
+fn stop_error<P: Platform>(stop: Stop) -> Error {
+    match stop {
+        Stop::Closed(code) => {
+            let meaning = P::close_row(code).map_or("no reconnect can help", |row| row.meaning);
+            let message = format!("the server closed with code {code}: {meaning}");
+            Error::new(ErrorKind::Refused, message).with_close_code(code)
+        }
+        Stop::Credentials => Error::new(
+            ErrorKind::Credentials,
+            "the server refused the credentials again and again: check that they are current",
+        ),
+        Stop::Forbidden => Error::new(
+            ErrorKind::Refused,
+            "the gateway answered HTTP 401 or 403 three times in a row: check its url, and \
+             whether this network may reach it",
+        ),
+        Stop::Shutdown => Error::new(ErrorKind::Shutdown, "the shard was shut down on request"),
+    }
+}
+
+impl<P: Platform> Future for Driver<P> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.shared.handover.driver_waker().register(cx.waker());
+        for _ in 0..TURNS_MAX {
+            let more = this.turn(cx);
+            if let Some(error) = this.stop.take() {
+                this.show();
+                observe::ended(&error);
+                this.shared.finish(&error);
+                return Poll::Ready(());
+            }
+            if !more {
+                this.show();
+                return Poll::Pending;
+            }
+        }
+        this.show();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<P: Platform> Drop for Driver<P> {
+    /// However the task ends (the shard was dropped, the runtime went away, a filter of the user
+    /// panicked), nobody waits for ever.
+    fn drop(&mut self) {
+        self.grant.give_back();
+        self.writer.publish(self.cursor);
+        let why = if std::thread::panicking() {
+            "the task of the shard panicked"
+        } else {
+            "the task of the shard was ended, with the shard or with its runtime"
+        };
+        self.shared.finish(&Error::new(ErrorKind::Shutdown, why));
+    }
+}

@@ -1,0 +1,246 @@
+//! What does the driver do with what arrives? Inflate, check, ask the session, hand over.
+
+use std::{
+    cell::RefCell,
+    mem, str,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use super::{Driver, Reading, SLOW_NOTICE_EVERY};
+use crate::{
+    codec::{
+        envelope::{Envelope, Header},
+        inflate::InflateError,
+    },
+    error::{Error, ErrorKind},
+    notice::Notice,
+    observe,
+    platform::Platform,
+    session::{Input, Lost, State, Verdict},
+    shard::batch,
+    transport::Read,
+};
+
+/// Messages read in one turn: about one batch.
+const READS_MAX: usize = 64;
+/// A thread keeps its buffer for inflated text up to this size.
+const SCRATCH_MAX: usize = 256 << 10;
+
+thread_local! {
+    /// Where messages are inflated to: one buffer for all shards that share a thread, borrowed for
+    /// one message and never over a wait.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A frame for the user, but for its text.
+struct Passed {
+    header: Header,
+    replayed: bool,
+}
+
+impl<P: Platform> Driver<P> {
+    /// Reads what the socket has, within bounds; `true` when it may have more.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for _ in 0..READS_MAX {
+            // Nothing to read, or not allowed to: then no answer can be waiting unheard.
+            self.dry = true;
+            if self.stop.is_some() || self.link.opened().is_none() || !self.may_read(now) {
+                return false;
+            }
+            let Some(open) = self.link.opened() else {
+                return false;
+            };
+            match open.socket.poll_read(cx) {
+                Poll::Pending => {
+                    self.caught_up(now);
+                    return false;
+                }
+                Poll::Ready(read) => {
+                    self.dry = false;
+                    self.timer.read_since += 1;
+                    self.take(now, read);
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether there is space for an event. Outside of these states the session lets none pass
+    /// but READY, and its handshakes must go on.
+    fn may_read(&mut self, now: Instant) -> bool {
+        let passing = matches!(self.session.state(), State::Active | State::AwaitResumed);
+        if !passing || self.writer.has_room() {
+            if self.reading == Reading::Paused {
+                self.reading = Reading::CatchingUp;
+            }
+            return true;
+        }
+        if self.reading == Reading::Open {
+            let _internal = self.session.handle(now, Input::ReadingPaused);
+            self.slow.since = Some(now);
+            let told = self.slow.told_at;
+            if told.is_none_or(|at| now.duration_since(at) >= SLOW_NOTICE_EVERY) {
+                self.slow.told_at = Some(now);
+                self.slow.announced = true;
+                let load = self.writer.load();
+                self.tell(Notice::SlowConsumer {
+                    events: load.events,
+                    bytes: load.bytes,
+                });
+            }
+        }
+        self.reading = Reading::Paused;
+        false
+    }
+
+    /// The socket has nothing more.
+    fn caught_up(&mut self, now: Instant) {
+        if self.reading == Reading::CatchingUp {
+            self.reading = Reading::Open;
+            self.slow.since = None;
+            let _internal = self.session.handle(now, Input::CaughtUp);
+            self.act(now);
+        }
+        if mem::take(&mut self.slow.announced) {
+            self.tell(Notice::ReadingResumed);
+        }
+    }
+
+    fn take(&mut self, now: Instant, read: Read) {
+        match read {
+            Read::Text(bytes) => self.plain(now, &bytes),
+            Read::Binary(packed) => self.binary(now, &packed),
+            Read::Closed { code, reason } => {
+                observe::closed(code, &reason);
+                self.lost(now, Lost::Closed { code });
+            }
+            Read::Cut(error) => {
+                observe::cut(&error);
+                self.lost(now, Lost::Cut);
+            }
+            Read::Broken => self.lost(now, Lost::BrokenFrame),
+            Read::TooLong => self.lost(now, Lost::TooLong),
+        }
+    }
+
+    /// A message that is not compressed.
+    fn plain(&mut self, now: Instant, bytes: &[u8]) {
+        let Ok(text) = str::from_utf8(bytes) else {
+            self.garbled(now, None);
+            return;
+        };
+        if let Some(Passed { header, replayed }) = self.message(now, text) {
+            self.writer.push(text, header, replayed, self.cursor);
+        }
+    }
+
+    /// A binary message: compressed where that was asked for, else text by another name.
+    fn binary(&mut self, now: Instant, packed: &[u8]) {
+        if self
+            .link
+            .opened()
+            .is_none_or(|open| open.inflate.is_none())
+        {
+            self.plain(now, packed);
+            return;
+        }
+        let lent = SCRATCH.with(|scratch| scratch.try_borrow_mut().map(|mut s| mem::take(&mut *s)));
+        let mut scratch = lent.unwrap_or_default();
+        self.inflate(now, packed, &mut scratch);
+        if scratch.capacity() <= SCRATCH_MAX {
+            scratch.clear();
+            SCRATCH.with(|kept| {
+                if let Ok(mut kept) = kept.try_borrow_mut() {
+                    *kept = scratch;
+                }
+            });
+        }
+    }
+
+    fn inflate(&mut self, now: Instant, packed: &[u8], scratch: &mut Vec<u8>) {
+        let Some(open) = self.link.opened() else {
+            return;
+        };
+        let Some(inflate) = &mut open.inflate else {
+            return;
+        };
+        if !open.partial.is_empty() {
+            *scratch = mem::take(&mut open.partial);
+        }
+        match inflate.push(packed, scratch) {
+            Ok(true) => self.inflated(now, scratch),
+            // The rest may come while another thread has this task.
+            Ok(false) => open.partial = mem::take(scratch),
+            Err(error) => {
+                observe::compression_failed();
+                let (lost, what) = match error {
+                    InflateError::Broken => (Lost::Compression, "broken"),
+                    InflateError::TooLong => (Lost::TooLong, "longer than the limit"),
+                };
+                let message = format!("a compressed message was {what}");
+                let error = Error::new(ErrorKind::Compression, message);
+                self.writer.fail(error, self.cursor);
+                self.lost(now, lost);
+            }
+        }
+    }
+
+    fn inflated(&mut self, now: Instant, scratch: &mut Vec<u8>) {
+        match String::from_utf8(mem::take(scratch)) {
+            Ok(text) => {
+                let passed = self.message(now, &text);
+                match passed {
+                    Some(Passed { header, replayed }) if text.len() > batch::BYTES_MAX => {
+                        self.writer.push_owned(text, header, replayed, self.cursor);
+                    }
+                    Some(Passed { header, replayed }) => {
+                        self.writer.push(&text, header, replayed, self.cursor);
+                        *scratch = text.into_bytes();
+                    }
+                    None => *scratch = text.into_bytes(),
+                }
+            }
+            Err(error) => {
+                *scratch = error.into_bytes();
+                self.garbled(now, None);
+            }
+        }
+    }
+
+    /// Shows a message to the session, and passes it on where that is for the user, who wants it.
+    fn message(&mut self, now: Instant, text: &str) -> Option<Passed> {
+        let envelope = match Envelope::parse(text) {
+            Ok(envelope) => envelope,
+            Err(unreadable) => {
+                self.garbled(now, unreadable.seq);
+                return None;
+            }
+        };
+        let header = envelope.header;
+        observe::received(header.op, header.seq, text.len());
+        let verdict = self.session.handle(now, Input::Message(&envelope));
+        // What the session has to tell happened before this event.
+        self.act(now);
+        self.follow();
+        let Verdict::Deliver { replayed } = verdict else {
+            return None;
+        };
+        if let Some(wanted) = self.shared.config.wanted()
+            && !wanted(&envelope.event().unwrap_or_default())
+        {
+            return None;
+        }
+        Some(Passed { header, replayed })
+    }
+
+    /// A message that cannot be read. The link lives on.
+    fn garbled(&mut self, now: Instant, seq: Option<u64>) {
+        observe::garbled(seq);
+        let _internal = self.session.handle(now, Input::Garbled { seq });
+        self.act(now);
+        self.follow();
+        let error = Error::new(ErrorKind::Frame, "a message from the server could not be read");
+        self.writer.fail(error.with_seq(seq), self.cursor);
+    }
+}

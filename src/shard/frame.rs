@@ -1,0 +1,240 @@
+//! What does a raw message look like? A frame's text, shared and never copied.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::batch::{Batch, Place};
+use crate::{
+    codec::{envelope::Envelope, json},
+    error::{Error, ErrorKind},
+    notice::Notice,
+};
+
+/// A dispatch as the server sent it: its text, with the parts of its envelope already found.
+///
+/// A clone is cheap and shares the text. While a frame lives, so does the buffer it came in, of
+/// up to 64 KiB (or the frame's own length, if that is more): copy what is to be kept for long.
+#[derive(Clone)]
+pub struct Frame {
+    batch: Arc<Batch>,
+    place: Place,
+}
+
+/// What [`Shard::next_message`](crate::Shard::next_message) gives.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Message {
+    /// A dispatch of the platform.
+    Frame(Frame),
+    /// What happened between the dispatches.
+    Gateway(Notice),
+}
+
+/// What is around an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// The sequence number, where the event had one; notices have none.
+    pub seq: Option<u64>,
+    /// Whether the event was replayed after a resume, and so is older than it seems.
+    pub replayed: bool,
+    /// The platform's id of the event (QQ), where it had one.
+    pub id: Option<String>,
+}
+
+impl Frame {
+    pub(super) const fn new(batch: Arc<Batch>, place: Place) -> Self {
+        Self { batch, place }
+    }
+
+    /// The whole frame, as JSON text.
+    pub fn text(&self) -> &str {
+        self.batch.text_at(&self.place)
+    }
+
+    /// `op`; 0 for a dispatch.
+    pub const fn op(&self) -> u64 {
+        self.place.header.op
+    }
+
+    /// `s`, the sequence number.
+    pub const fn seq(&self) -> Option<u64> {
+        self.place.header.seq
+    }
+
+    /// `t`, the event's name.
+    pub fn event_name(&self) -> Option<Cow<'_, str>> {
+        self.envelope().event()
+    }
+
+    /// `id`, the platform's id of the event (QQ).
+    pub fn id(&self) -> Option<Cow<'_, str>> {
+        self.envelope().id()
+    }
+
+    /// The text of `d`; `null` where there is none. Whether it is JSON throughout shows when it
+    /// is decoded.
+    pub fn data(&self) -> &str {
+        self.envelope().data()
+    }
+
+    /// Whether the event was replayed after a resume.
+    pub const fn replayed(&self) -> bool {
+        self.place.replayed
+    }
+
+    /// The text as bytes that can be sent elsewhere. Nothing is copied.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+
+    /// Decodes `d`, borrowing from the frame where `T` does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
+    /// happens to the shard.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        json::decode(self.data()).map_err(|problem| {
+            let message = "the payload does not have the shape asked for";
+            let error = Error::new(ErrorKind::Event, message)
+                .with_seq(self.seq())
+                .with_source(problem);
+            match self.event_name() {
+                Some(name) => error.with_event(name.as_ref()),
+                None => error,
+            }
+        })
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        meta(&self.envelope(), self.place.replayed)
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            text: self.text(),
+            header: self.place.header,
+        }
+    }
+}
+
+pub(super) fn meta(envelope: &Envelope<'_>, replayed: bool) -> Meta {
+    Meta {
+        seq: envelope.header.seq,
+        replayed,
+        id: envelope.id().map(Cow::into_owned),
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self.text().as_bytes()
+    }
+}
+
+impl AsRef<str> for Frame {
+    fn as_ref(&self) -> &str {
+        self.text()
+    }
+}
+
+/// Shows the envelope, not the payload: that belongs to people.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("op", &self.op())
+            .field("seq", &self.seq())
+            .field("event_name", &self.event_name())
+            .field("replayed", &self.replayed())
+            .field("len", &self.place.len)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use bytes::Bytes;
+    use serde::Deserialize;
+
+    use super::Frame;
+    use crate::{
+        codec::envelope::Header,
+        error::ErrorKind,
+        shard::batch::{Batch, Cursor, Place, What},
+    };
+
+    /// Frames that share one batch.
+    fn frames(texts: &[&str]) -> Vec<Frame> {
+        let mut batch = Batch::default();
+        let mut places = Vec::new();
+        for text in texts {
+            let place = Place {
+                start: batch.text.len(),
+                len: text.len(),
+                header: Header::parse(text).unwrap(),
+                replayed: places.len() == 1,
+            };
+            batch.text.push_str(text);
+            batch.push(Cursor::default(), What::Frame(place));
+            places.push(place);
+        }
+        let batch = Arc::new(batch);
+        let frame = |place| Frame::new(Arc::clone(&batch), place);
+        places.into_iter().map(frame).collect()
+    }
+
+    const TEXTS: [&str; 3] = [
+        r#"{"op":0,"s":7,"t":"A","d":{"x":"CANARY"}}"#,
+        r#"{"t":"B\u0042","d":[1,2],"s":8,"op":0,"id":"q:1"}"#,
+        r#"{"op":11}"#,
+    ];
+
+    #[test]
+    fn a_frame_shows_its_own_part_of_the_batch() {
+        let frames = frames(&TEXTS);
+        for (frame, text) in frames.iter().zip(TEXTS) {
+            assert_eq!(frame.text(), text);
+        }
+        let [a, b, c] = &frames[..] else { panic!() };
+        assert_eq!((a.op(), a.seq(), a.replayed()), (0, Some(7), false));
+        assert_eq!(a.event_name().as_deref(), Some("A"));
+        assert_eq!((a.data(), a.id()), (r#"{"x":"CANARY"}"#, None));
+        assert_eq!((b.op(), b.seq(), b.replayed()), (0, Some(8), true));
+        assert_eq!(b.event_name().as_deref(), Some("BB"));
+        assert_eq!((b.data(), b.id().as_deref()), ("[1,2]", Some("q:1")));
+        let meta = b.meta();
+        assert_eq!((meta.seq, meta.replayed), (Some(8), true));
+        assert_eq!(meta.id.as_deref(), Some("q:1"));
+        assert_eq!((c.op(), c.seq(), c.event_name(), c.data()), (11, None, None, "null"));
+    }
+
+    #[test]
+    fn bytes_are_the_frames_own_memory() {
+        let frames = frames(&TEXTS);
+        let at = frames[1].text().as_ptr();
+        let bytes: Bytes = frames[1].clone().into_bytes();
+        drop(frames);
+        assert_eq!(bytes, TEXTS[1].as_bytes());
+        assert_eq!(bytes.as_ptr(), at);
+    }
+
+    #[test]
+    fn parse_may_borrow_and_says_what_was_wrong_without_the_payload() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Own<'a> {
+            x: &'a str,
+        }
+        let frames = frames(&TEXTS);
+        assert_eq!(frames[0].parse::<Own<'_>>().unwrap(), Own { x: "CANARY" });
+        let error = frames[0].parse::<BTreeMap<String, u8>>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Event);
+        assert_eq!((error.seq(), error.event_name()), (Some(7), Some("A")));
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+        assert!(!format!("{:?}", frames[0]).contains("CANARY"));
+    }
+}

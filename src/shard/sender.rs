@@ -1,0 +1,216 @@
+//! How does one send a command? From anywhere, bounded and checked.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::Serialize;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::{
+    error::{Error, ErrorKind},
+    platform::Platform,
+};
+
+/// Heartbeat, IDENTIFY and RESUME are the shard's own: sent by hand they would break the rules of
+/// the conversation.
+const RESERVED_OPS: [u64; 3] = [1, 2, 6];
+
+/// Sends commands through a shard, from any task.
+///
+/// Commands are sent in order once the session is live, within the platform's rate limit, with
+/// room kept for heartbeats. Those given before READY, or while the connection is being restored,
+/// wait. A command is handed to the socket at most once: where the connection is cut just then,
+/// nobody knows whether it arrived.
+pub struct Sender<P> {
+    commands: mpsc::Sender<Vec<u8>>,
+    len_max: usize,
+    platform: PhantomData<fn() -> P>,
+}
+
+impl<P: Platform> Sender<P> {
+    pub(super) const fn new(commands: mpsc::Sender<Vec<u8>>, len_max: usize) -> Self {
+        Self {
+            commands,
+            len_max,
+            platform: PhantomData,
+        }
+    }
+
+    /// Queues the payload `{"op": op, "d": d}`, as soon as the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Command`], and nothing will be sent: `op` is 1, 2 or 6, `d` cannot be
+    /// written as JSON, the payload is longer than the platform takes
+    /// ([`Limits::send_len_max`](crate::Limits::send_len_max)), or the shard has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing is queued.
+    pub async fn send_payload<T: Serialize + Sync + ?Sized>(
+        &self,
+        op: u64,
+        d: &T,
+    ) -> Result<(), Error> {
+        let payload = self.payload(op, d)?;
+        self.commands.send(payload).await.map_err(|_| ended())
+    }
+
+    /// Queues the payload `{"op": op, "d": d}`, if the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_payload`](Self::send_payload), and also where the queue is full
+    /// ([`Limits::commands_max`](crate::Limits::commands_max)).
+    pub fn try_send_payload<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<(), Error> {
+        let payload = self.payload(op, d)?;
+        self.commands
+            .try_send(payload)
+            .map_err(|refused| match refused {
+                TrySendError::Closed(_) => ended(),
+                TrySendError::Full(_) => Error::new(ErrorKind::Command, "the send queue is full"),
+            })
+    }
+
+    /// How many commands the queue has room for.
+    pub fn room(&self) -> usize {
+        self.commands.capacity()
+    }
+
+    /// Whether the shard has ended, so that every command is refused.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
+    fn payload<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<Vec<u8>, Error> {
+        #[derive(Serialize)]
+        struct Payload<'a, T: ?Sized> {
+            op: u64,
+            d: &'a T,
+        }
+        let refuse = |why: String| Err(Error::new(ErrorKind::Command, why));
+        if RESERVED_OPS.contains(&op) {
+            return refuse(format!("op {op} is sent by the shard itself"));
+        }
+        // The back end's message may quote the payload.
+        let Ok(payload) = serde_json::to_vec(&Payload { op, d }) else {
+            return refuse(format!("the payload of op {op} cannot be written as JSON"));
+        };
+        if payload.len() > self.len_max {
+            return refuse(format!(
+                "the payload of op {op} has {} bytes, more than {}",
+                payload.len(),
+                self.len_max
+            ));
+        }
+        Ok(payload)
+    }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Command, "the shard has ended")
+}
+
+// By hand, because a derive would ask the same of `P`, which is only a name.
+impl<P> Clone for Sender<P> {
+    fn clone(&self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            len_max: self.len_max,
+            platform: PhantomData,
+        }
+    }
+}
+
+impl<P> fmt::Debug for Sender<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("room", &self.commands.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "discord"))]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::Sender;
+    use crate::{discord::Discord, error::ErrorKind};
+
+    fn sender(room: usize) -> (Sender<Discord>, mpsc::Receiver<Vec<u8>>) {
+        let (commands, receiver) = mpsc::channel(room);
+        (Sender::new(commands, 4096), receiver)
+    }
+
+    #[test]
+    fn the_shards_own_ops_are_refused_and_all_others_pass() {
+        let (sender, mut queue) = sender(20);
+        for op in 0..12 {
+            let sent = sender.try_send_payload(op, &json!({ "n": op }));
+            assert_eq!(sent.is_err(), [1, 2, 6].contains(&op), "{op}");
+            match sent {
+                Ok(()) => {
+                    let payload = queue.try_recv().unwrap();
+                    assert_eq!(
+                        String::from_utf8(payload).unwrap(),
+                        format!("{{\"op\":{op},\"d\":{{\"n\":{op}}}}}")
+                    );
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Command);
+                    assert!(!error.is_fatal());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_of_4096_bytes_passes_and_one_byte_more_does_not() {
+        let (sender, mut queue) = sender(4);
+        let around = "{\"op\":3,\"d\":\"\"}".len();
+        for (text, passes) in [
+            ("a".repeat(4096 - around), true),
+            ("a".repeat(4097 - around), false),
+            ("ä".repeat((4096 - around) / 2), true),
+            ("ä".repeat((4096 - around) / 2 + 1), false),
+        ] {
+            assert_eq!(sender.try_send_payload(3, &text).is_ok(), passes);
+            assert_eq!(queue.try_recv().is_ok(), passes);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_json_is_refused_and_not_quoted() {
+        let (sender, _queue) = sender(1);
+        let bad = HashMap::from([(vec!["CANARY"], 1)]);
+        let error = sender.try_send_payload(3, &bad).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Command);
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_says_so_and_waiting_gets_through_in_order() {
+        let (sender, mut queue) = sender(1);
+        assert_eq!(sender.room(), 1);
+        sender.try_send_payload(3, &1).unwrap();
+        let full = sender.try_send_payload(3, &2).unwrap_err();
+        assert!(full.to_string().contains("full"));
+        let waiting = sender.send_payload(3, &3);
+        let (first, sent) = futures::future::join(queue.recv(), waiting).await;
+        sent.unwrap();
+        assert!(first.unwrap().ends_with(b"1}"));
+        assert!(queue.recv().await.unwrap().ends_with(b"3}"));
+    }
+
+    #[tokio::test]
+    async fn after_the_end_every_command_is_refused() {
+        let (sender, queue) = sender(1);
+        drop(queue);
+        assert!(sender.is_closed());
+        let error = sender.send_payload(3, &1).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Command);
+        assert!(sender.try_send_payload(3, &1).is_err());
+    }
+}

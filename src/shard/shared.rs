@@ -1,0 +1,273 @@
+//! What do driver, user and handles have in common? The hand-over, the status, the requests.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+};
+
+use super::{
+    batch::Cursor,
+    driver::Driver,
+    handover::{Handover, lock},
+    resume::ResumeState,
+    sender::Sender,
+    status::{Health, Status, Watch},
+};
+use crate::{
+    config::Config,
+    error::{Error, ErrorKind},
+    id::ShardId,
+    observe,
+    platform::Platform,
+    session::{Reconnect, Resume, Shutdown},
+};
+
+/// What all who hold a part of the shard share.
+pub(super) struct Shared<P: Platform> {
+    pub(super) id: ShardId,
+    pub(super) config: Config<P>,
+    pub(super) handover: Arc<Handover>,
+    commands: mpsc::Sender<Vec<u8>>,
+    status: watch::Sender<Status>,
+    control: Mutex<Control>,
+    held: Mutex<Option<Held>>,
+}
+
+#[derive(Default)]
+struct Control {
+    requests: Requests,
+    /// A shutdown was asked for; the first decides how.
+    ending: bool,
+    stage: Stage,
+}
+
+/// What users want of the driver.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pub(super) reconnect: Option<Reconnect>,
+    pub(super) shutdown: Option<Shutdown>,
+}
+
+#[derive(Default)]
+enum Stage {
+    /// Nobody has asked for an event yet.
+    Waiting(mpsc::Receiver<Vec<u8>>),
+    Running(AbortHandle),
+    #[default]
+    Over,
+}
+
+/// The session that is held.
+pub(super) struct Held {
+    pub(super) resume: Resume,
+    /// Which session it is since the start.
+    pub(super) session: u32,
+    /// The sequence with which it began here: what the user has before taking anything of it.
+    pub(super) begins: u64,
+}
+
+impl<P: Platform> Shared<P> {
+    pub(super) fn new(id: ShardId, config: Config<P>) -> Arc<Self> {
+        let limits = config.limits();
+        let held = restored(id, &config);
+        let cursor = held.as_ref().map_or_else(Cursor::default, |held| Cursor {
+            session: held.session,
+            seq: held.begins,
+        });
+        // The channel takes no capacity of zero; `build` has refused it, `new` has not.
+        let (commands, waiting) = mpsc::channel(limits.commands_max.clamp(1, 1 << 20));
+        let shared = Arc::new(Self {
+            id,
+            handover: Handover::new(limits, cursor),
+            commands,
+            status: watch::Sender::new(Status::new(Instant::now())),
+            control: Mutex::new(Control {
+                requests: Requests::default(),
+                ending: false,
+                stage: Stage::Waiting(waiting),
+            }),
+            held: Mutex::new(held),
+            config,
+        });
+        if let Err(problem) = shared.config.check() {
+            shared.finish(&problem);
+        }
+        shared
+    }
+
+    /// Starts the driver, if nobody has yet.
+    pub(super) fn start(self: &Arc<Self>) {
+        let mut control = lock(&self.control);
+        let Stage::Waiting(_) = &control.stage else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(control);
+            let problem = "a shard is used within a tokio runtime, and there is none here";
+            self.finish(&Error::new(ErrorKind::Configuration, problem));
+            return;
+        };
+        if let Stage::Waiting(commands) = std::mem::take(&mut control.stage) {
+            let task = Driver::spawn(&runtime, Arc::clone(self), commands);
+            control.stage = Stage::Running(task);
+        }
+    }
+
+    /// Nothing follows: everybody hears of it, and the user once all is taken.
+    pub(super) fn finish(&self, why: &Error) {
+        self.handover.end(why.clone());
+        let why = self.handover.ended().unwrap_or_else(|| why.clone());
+        let waiting = std::mem::take(&mut lock(&self.control).stage);
+        drop(waiting);
+        self.status.send_if_modified(|status| {
+            let first = !matches!(status.health, Health::Dead { .. });
+            if first {
+                status.state = crate::session::State::Stopped;
+                status.health = Health::Dead { why };
+                status.connected_since = None;
+            }
+            first
+        });
+    }
+
+    /// Where the session starts: how far the user has come, and what to resume.
+    pub(super) fn begin(&self) -> (Cursor, Option<Resume>) {
+        let held = lock(&self.held).as_ref().map(|held| held.resume.clone());
+        (self.handover.taken(), held)
+    }
+
+    pub(super) fn take_requests(&self) -> Requests {
+        std::mem::take(&mut lock(&self.control).requests)
+    }
+
+    pub(super) fn hold(&self, held: Option<Held>) {
+        *lock(&self.held) = held;
+    }
+
+    /// Shows the status; tells watchers where it changed in what matters.
+    pub(super) fn show(&self, next: Status) {
+        self.status.send_if_modified(|status| {
+            let differs = status.differs(&next);
+            *status = next;
+            differs
+        });
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let mut status = self.status.borrow().clone();
+        let taken = self.handover.taken();
+        let load = self.handover.load();
+        status.seq_taken = (taken.session > 0).then_some(taken.seq);
+        status.buffered_events = load.events;
+        status.buffered_bytes = load.bytes;
+        status
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        Watch::new(self.status.subscribe())
+    }
+
+    pub(super) fn sender(&self) -> Sender<P> {
+        Sender::new(self.commands.clone(), self.config.limits().send_len_max)
+    }
+
+    /// The session that is held, from what the user has taken on.
+    pub(super) fn resume_state(&self) -> Option<ResumeState> {
+        let taken = self.handover.taken();
+        let held = lock(&self.held);
+        let held = held.as_ref()?;
+        // Nothing of this session was taken yet: its beginning is what the user has.
+        let seq = if taken.session == held.session {
+            taken.seq
+        } else {
+            held.begins
+        };
+        Some(ResumeState::new::<P>(self.id, &held.resume, seq))
+    }
+
+    pub(super) fn reconnect(self: &Arc<Self>, how: Reconnect) {
+        lock(&self.control).requests.reconnect = Some(how);
+        self.start();
+        self.handover.wake_driver();
+    }
+
+    /// Asks for the end; what the returned future gives is known once it is reached.
+    pub(super) fn shutdown(
+        self: &Arc<Self>,
+        how: Shutdown,
+    ) -> impl Future<Output = Option<ResumeState>> + Send + use<P> {
+        let requested = Error::new(ErrorKind::Shutdown, "the shard was shut down on request");
+        if how == Shutdown::Keep {
+            self.handover.seal(requested.clone());
+        }
+        let mut control = lock(&self.control);
+        if !control.ending {
+            control.ending = true;
+            control.requests.shutdown = Some(how);
+        }
+        let started = matches!(control.stage, Stage::Running(_));
+        drop(control);
+        if started {
+            self.handover.wake_driver();
+        } else {
+            self.finish(&requested);
+        }
+        let shared = Arc::clone(self);
+        async move {
+            shared.watch().ended().await;
+            match how {
+                Shutdown::Keep => shared.resume_state(),
+                Shutdown::End => None,
+            }
+        }
+    }
+
+    /// The user has dropped the shard.
+    pub(super) fn abandon(&self) {
+        let dropped = || Error::new(ErrorKind::Shutdown, "the shard was dropped");
+        let control = lock(&self.control);
+        match &control.stage {
+            // A shutdown that was asked for is carried through; it has a deadline.
+            Stage::Running(_) if control.ending => {}
+            Stage::Running(task) => {
+                let task = task.clone();
+                drop(control);
+                self.handover.end(dropped());
+                task.abort();
+            }
+            Stage::Waiting(_) => {
+                drop(control);
+                self.finish(&dropped());
+            }
+            Stage::Over => {}
+        }
+    }
+}
+
+/// The session that the configuration says to start from.
+fn restored<P: Platform>(id: ShardId, config: &Config<P>) -> Option<Held> {
+    let state = config.resume()?;
+    if state.shard() != id {
+        observe::resume_of_another_shard(state.shard());
+        return None;
+    }
+    Some(Held {
+        resume: state.to_resume::<P>(config.gateway_url()?),
+        session: 1,
+        begins: state.seq(),
+    })
+}
+
+impl<P: Platform> fmt::Debug for Shared<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! The whole shard, over pipes in memory and with paused time, against the local gateway.
+
+mod bench;
+mod life;
+

@@ -1,0 +1,161 @@
+//! What the tests stand on: a gateway in memory, a shard on it, and words for what it gives.
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt};
+
+use crate::{
+    Config, ConfigBuilder, Dial, Duplex, Error, Limits, Notice, Shard, ShardId,
+    discord::{Discord, Event, Intents},
+    local::{Builder, Gateway},
+    queue::LocalQueue,
+    shard::{Message, ResumeState},
+};
+
+/// Dials the gateway in memory, whatever the host.
+#[derive(Debug)]
+struct Memory(Arc<Gateway>);
+
+impl Dial for Memory {
+    fn dial(
+        &self,
+        _: &str,
+        _: u16,
+        _: &Limits,
+    ) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
+        let stream = self.0.connect();
+        async move { Ok(Box::new(stream) as Box<dyn Duplex>) }.boxed()
+    }
+}
+
+/// A gateway, and how to reach it.
+pub(super) struct Bench {
+    pub(super) gateway: Arc<Gateway>,
+}
+
+/// One thing that a shard gave, short enough to compare.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Got {
+    Event(String, Option<u64>),
+    Replayed(String, Option<u64>),
+    Notice(Notice),
+    Failed(&'static str),
+    End(&'static str),
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(Gateway::builder())
+    }
+
+    pub(super) fn with(builder: Builder) -> Self {
+        let gateway = builder.patience(Duration::from_secs(3600)).start_in_memory();
+        Self {
+            gateway: Arc::new(gateway),
+        }
+    }
+
+    pub(super) fn config(&self) -> ConfigBuilder<Discord> {
+        Config::builder("CANARY.token", Intents::GUILDS)
+            .gateway_url(self.gateway.url())
+            .dialler(Arc::new(Memory(Arc::clone(&self.gateway))))
+            .queue(Arc::new(LocalQueue::new()))
+    }
+
+    pub(super) fn shard(&self) -> Shard {
+        self.shard_from(None)
+    }
+
+    pub(super) fn shard_from(&self, state: impl Into<Option<ResumeState>>) -> Shard {
+        let config = self.config().resume(state).build().unwrap();
+        Shard::with_config(ShardId::ONE, config)
+    }
+
+    /// Sends so many events to the shard.
+    pub(super) fn send(&self, events: u64) {
+        for n in 0..events {
+            let data = format!("{{\"n\":{n}}}");
+            self.gateway.send(ShardId::ONE, "TEST", &data).unwrap();
+        }
+    }
+}
+
+/// The next thing, by `next_message`.
+pub(super) async fn next(shard: &mut Shard) -> Got {
+    match shard.next_message().await {
+        Ok(Message::Frame(frame)) => {
+            let name = frame.event_name().unwrap().into_owned();
+            if frame.replayed() {
+                Got::Replayed(name, frame.seq())
+            } else {
+                Got::Event(name, frame.seq())
+            }
+        }
+        Ok(Message::Gateway(notice)) => Got::Notice(notice),
+        Err(error) => failed(&error),
+    }
+}
+
+pub(super) fn failed(error: &Error) -> Got {
+    if error.is_fatal() {
+        Got::End(error.kind().name())
+    } else {
+        Got::Failed(error.kind().name())
+    }
+}
+
+/// Everything up to and with the first that `last` is true of.
+pub(super) async fn until(shard: &mut Shard, mut last: impl FnMut(&Got) -> bool) -> Vec<Got> {
+    let mut all = Vec::new();
+    let search = async {
+        loop {
+            let got = next(shard).await;
+            let found = last(&got);
+            all.push(got);
+            if found {
+                return;
+            }
+        }
+    };
+    let patience = Duration::from_secs(7200);
+    if tokio::time::timeout(patience, search).await.is_err() {
+        panic!("not given within {patience:?}: {all:?}");
+    }
+    all
+}
+
+/// Everything up to READY.
+pub(super) async fn until_ready(shard: &mut Shard) -> Vec<Got> {
+    until(shard, |got| matches!(got, Got::Event(name, _) if name == "READY")).await
+}
+
+pub(super) fn is_event(got: &Got) -> bool {
+    matches!(got, Got::Event(..) | Got::Replayed(..))
+}
+
+/// The sequences of the events with this name, in order.
+pub(super) fn seqs(all: &[Got], wanted: &str) -> Vec<u64> {
+    all.iter()
+        .filter_map(|got| match got {
+            Got::Event(name, seq) | Got::Replayed(name, seq) if name == wanted => *seq,
+            _ => None,
+        })
+        .collect()
+}
+
+pub(super) fn notices(all: &[Got]) -> Vec<&'static str> {
+    all.iter()
+        .filter_map(|got| match got {
+            Got::Notice(notice) => Some(notice.name()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The name of a typed event, for who takes them typed.
+pub(super) fn name_of(event: &Event) -> String {
+    match event {
+        Event::Gateway(notice) => notice.name().to_owned(),
+        Event::Unknown(unknown) => unknown.name.to_string(),
+    }
+}
