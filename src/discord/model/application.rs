@@ -51,7 +51,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/application#application-object>
     pub struct Application {
-        id: Id<Application> = required,
+        id: Option<Id<Application>> = optional,
         name: CompactString = default,
         icon: Option<ImageHash> = nullable,
         description: CompactString = default,

@@ -70,11 +70,11 @@ object! {
         default_thread_rate_limit_per_user: Option<u32> = optional,
         default_sort_order: Option<ForumSortOrder> = optional,
         default_forum_layout: Option<ForumLayout> = optional,
-        /// What happens in a voice channel; in GUILD_CREATE.
+        /// What happens in a voice channel; in `GUILD_CREATE`.
         status: Option<CompactString> = optional,
-        /// When someone joined the empty voice channel, in seconds; in GUILD_CREATE.
+        /// When someone joined the empty voice channel, in seconds; in `GUILD_CREATE`.
         voice_start_time: Option<i64> = optional,
-        /// Whether THREAD_CREATE means a new thread rather than one that the bot came into.
+        /// Whether `THREAD_CREATE` means a new thread rather than one that the bot came into.
         newly_created: Option<bool> = optional,
     }
 }

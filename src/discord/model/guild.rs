@@ -49,7 +49,7 @@ object! {
         vanity_url_code: Option<CompactString> = nullable,
         description: Option<CompactString> = nullable,
         banner: Option<ImageHash> = nullable,
-        premium_tier: PremiumTier = required,
+        premium_tier: PremiumTier = default,
         /// How many boosts the guild has.
         premium_subscription_count: Option<u32> = optional,
         preferred_locale: CompactString = default,
@@ -202,6 +202,13 @@ int_enum! {
         Tier1 = 1,
         Tier2 = 2,
         Tier3 = 3,
+    }
+}
+
+impl Default for PremiumTier {
+    /// No boosts.
+    fn default() -> Self {
+        Self::None
     }
 }
 

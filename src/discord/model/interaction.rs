@@ -117,7 +117,7 @@ object! {
     /// A parameter with its value, or a subcommand with its parameters.
     ///
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-application-command-interaction-data-option-structure>
-    pub struct CommandOption {
+    pub struct CommandOption, nests {
         name: CompactString = required,
         kind as "type": CommandOptionKind = required,
         /// While autocompleting whatever was typed, else as the type says.

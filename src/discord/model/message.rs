@@ -15,7 +15,7 @@ object! {
     /// `content`, `embeds`, `attachments`, `components` and `poll` are empty without the intent
     /// `MESSAGE_CONTENT`, except in the bot's own messages, direct ones and those that mention it.
     /// <https://docs.discord.com/developers/resources/message#message-object>
-    pub struct Message {
+    pub struct Message, nests {
         id: Id<Message> = required,
         channel_id: Id<Channel> = required,
         /// Absent in direct and ephemeral messages.
@@ -384,7 +384,7 @@ object! {
     ///
     /// Which fields are there depends on its type.
     /// <https://docs.discord.com/developers/resources/message#message-interaction-metadata-object>
-    pub struct InteractionMetadata {
+    pub struct InteractionMetadata, nests {
         id: Id<Interaction> = required,
         kind as "type": InteractionKind = required,
         user: User = required,

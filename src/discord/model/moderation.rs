@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::{Channel, Guild, Message, RawJson, Role, User};
+use super::{AnyKind, Application, Channel, Decimal, Guild, Message, RawJson, Role, User};
 use crate::id::Id;
 
 object! {
@@ -147,19 +147,24 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object-optional-audit-entry-info>
     pub struct AuditLogOptions {
-        application_id: Option<CompactString> = optional,
+        application_id: Option<Id<Application>> = optional,
         auto_moderation_rule_name: Option<CompactString> = optional,
-        auto_moderation_rule_trigger_type: Option<CompactString> = optional,
-        channel_id: Option<CompactString> = optional,
-        count: Option<CompactString> = optional,
-        delete_member_days: Option<CompactString> = optional,
-        id: Option<CompactString> = optional,
+        /// The number of an [`AutoModerationTrigger`].
+        auto_moderation_rule_trigger_type: Option<Decimal> = optional,
+        channel_id: Option<Id<Channel>> = optional,
+        /// How many were acted on.
+        count: Option<Decimal> = optional,
+        delete_member_days: Option<Decimal> = optional,
+        /// The role's or user's that an overwrite is for.
+        id: Option<Id<AnyKind>> = optional,
         integration_type: Option<CompactString> = optional,
-        members_removed: Option<CompactString> = optional,
-        message_id: Option<CompactString> = optional,
+        members_removed: Option<Decimal> = optional,
+        message_id: Option<Id<Message>> = optional,
         role_name: Option<CompactString> = optional,
+        /// The new status of a voice channel.
         status: Option<CompactString> = optional,
-        kind as "type": Option<CompactString> = optional,
+        /// The number of an [`OverwriteKind`](super::OverwriteKind).
+        kind as "type": Option<Decimal> = optional,
     }
 }
 

@@ -29,7 +29,7 @@ object! {
         /// Where Discord wants the session to be resumed, as it wrote it.
         resume_gateway_url: Option<CompactString> = loose,
         shard: Option<ShardId> = optional,
-        application: ReadyApplication = required,
+        application: Option<ReadyApplication> = optional,
     }
 }
 
