@@ -100,7 +100,10 @@ commands! {
 /// let payload = Command::from(presence).payload()?;
 /// assert_eq!(
 ///     String::from_utf8_lossy(&payload),
-///     r#"{"op":3,"d":{"since":null,"activities":[{"name":"the tide","type":3}],"status":"idle","afk":false}}"#
+///     concat!(
+///         r#"{"op":3,"d":{"since":null,"activities":[{"name":"the tide","type":3}],"#,
+///         r#""status":"idle","afk":false}}"#
+///     )
 /// );
 /// # Ok::<(), shardstream::Error>(())
 /// ```

@@ -3,6 +3,8 @@
 //! Walks the rows of the events table: each has a frame of its own in `frames/`, written from the
 //! protocol with invented content.
 
+#![cfg(feature = "discord")]
+
 use std::{env, fs, path::Path};
 
 use serde_json::{Map, Value};

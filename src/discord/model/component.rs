@@ -69,6 +69,8 @@ object! {
 }
 
 int_enum! {
+    /// What a component is.
+    ///
     /// <https://docs.discord.com/developers/components/reference#component-object-component-types>
     pub enum ComponentKind {
         ActionRow = 1,
@@ -133,6 +135,8 @@ object! {
 }
 
 object! {
+    /// An image of a gallery.
+    ///
     /// <https://docs.discord.com/developers/components/reference#media-gallery-media-gallery-item-structure>
     pub struct ComponentGalleryItem {
         media: ComponentMedia = required,

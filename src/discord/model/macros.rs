@@ -51,8 +51,8 @@ macro_rules! object {
         };
     };
 
-    // As the first, and with a name for the type that holds what was read before anything is missed.
-    // `Deserialize` is then up to the caller.
+    // As the first, and with a name for the type that holds what was read before anything is
+    // missed.
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident, slots $slots:ident {

@@ -12,7 +12,7 @@ use crate::codec::json;
 /// Far above any real frame: a form that a message's component opened reaches 6.
 const NEST_MAX: u8 = 16;
 
-std::thread_local! {
+thread_local! {
     /// How many objects of recursive types are being read right now, one in another. Decoding is
     /// one call on one stack, so this is but a hidden argument: serde has no room for an open one.
     static NESTED: Cell<u8> = const { Cell::new(0) };
