@@ -1,1 +1,452 @@
 //! How many shards, at which url? The one REST call that a gateway client needs.
+//! Imports the pure rooms' words and `transport`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use serde::Deserialize;
+
+use crate::{
+    error::{Error as ShardError, ErrorKind},
+    limits::Limits,
+    secret::Token,
+    transport::{
+        Connector, Dial, Tls,
+        http::{Answer, HttpUrl, Request},
+    },
+};
+
+/// Discord's REST API, in the version of its gateway that this crate speaks.
+const BASE: &str = "https://discord.com/api/v10";
+
+/// Asks the platform what a bot should start: [`gateway_bot`](Self::gateway_bot).
+///
+/// Every call dials anew, takes [`Limits::connect`] (10 s) at most, follows no redirect, and sends
+/// the token over TLS only, or to this machine. Clones share the TLS configuration.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), shardstream::rest::Error> {
+/// let client = shardstream::rest::Client::new("token");
+/// let gateway = client.gateway_bot().await?;
+/// println!("{} shards at {}", gateway.shards, gateway.url);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    token: Token,
+    base: Result<HttpUrl, Error>,
+    tls: Tls,
+    dialler: Option<Arc<dyn Dial>>,
+    limits: Limits,
+    connector: Connector,
+}
+
+impl Client {
+    /// A client for Discord's API. Connects to nothing yet.
+    ///
+    /// The token may have its `Bot ` in front or not.
+    pub fn new(token: impl Into<Token>) -> Self {
+        let limits = Limits::default();
+        Self {
+            token: token.into(),
+            base: parse_base(BASE),
+            tls: Tls::Default,
+            dialler: None,
+            connector: Connector::new(Tls::Default, None, limits.clone()),
+            limits,
+        }
+    }
+
+    /// Another place for the API: `https://`, or `http://` to a loopback address, with the path
+    /// that comes before `/gateway/bot`. Default: `https://discord.com/api/v10`.
+    ///
+    /// A url that cannot be used is told by the first call, before anything is connected.
+    #[must_use]
+    pub fn base_url(mut self, url: &str) -> Self {
+        self.base = parse_base(url);
+        self
+    }
+
+    /// Which certificates are trusted. Default: [`Tls::Default`].
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self.rebuild()
+    }
+
+    /// Opens the connections in place of TCP, such as through a tunnel. Default: TCP.
+    #[must_use]
+    pub fn dialler(mut self, dialler: Arc<dyn Dial>) -> Self {
+        self.dialler = Some(dialler);
+        self.rebuild()
+    }
+
+    /// The limits that bound each call; the fields about connecting and upgrading count.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.rebuild()
+    }
+
+    /// What the platform recommends to this bot, and what it may start today:
+    /// [`GET /gateway/bot`](https://docs.discord.com/developers/events/gateway#get-gateway-bot).
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot work (base url, token, certificates), the API could not be
+    /// reached, or its answer was another status than 200 or not what it documents. The call may
+    /// be repeated unless the error [is fatal](Error::is_fatal), at the earliest after
+    /// [`Error::retry_after`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection; nothing else is kept of it.
+    pub async fn gateway_bot(&self) -> Result<GatewayBot, Error> {
+        let base = self.base.as_ref().map_err(Clone::clone)?;
+        let request = Request {
+            method: Method::GET,
+            path: "/gateway/bot",
+            headers: &[(header::AUTHORIZATION, self.authorization()?)],
+            body: Bytes::new(),
+        };
+        let answer = self.connector.request(base, &request).await?;
+        read_gateway_bot(&answer)
+    }
+
+    fn rebuild(mut self) -> Self {
+        let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
+        self.connector = Connector::new(tls, dialler, self.limits.clone());
+        self
+    }
+
+    fn authorization(&self) -> Result<HeaderValue, Error> {
+        let token = self.token.expose();
+        let unusable = || ShardError::new(ErrorKind::Configuration, "token: cannot be sent");
+        if !self.token.is_usable() {
+            return Err(unusable().into());
+        }
+        let bare = token.strip_prefix("Bot ").unwrap_or(token);
+        let mut value = HeaderValue::from_str(&format!("Bot {bare}")).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+fn parse_base(url: &str) -> Result<HttpUrl, Error> {
+    HttpUrl::parse(url).map_err(|error| {
+        let message = "base_url: not an https:// url, or http:// url of a loopback address, \
+                       without user, query and fragment";
+        ShardError::new(ErrorKind::Configuration, message)
+            .with_source(error)
+            .into()
+    })
+}
+
+fn read_gateway_bot(answer: &Answer) -> Result<GatewayBot, Error> {
+    let status = answer.status;
+    let refused = |kind, message: String| Error {
+        status: Some(status),
+        retry_after: answer.retry_after(),
+        inner: ShardError::new(kind, message),
+    };
+    match status {
+        200 => {}
+        401 => {
+            let message = "GET /gateway/bot: the token was refused (HTTP status 401)";
+            return Err(refused(ErrorKind::Credentials, message.to_owned()));
+        }
+        _ => {
+            let message = format!("GET /gateway/bot: HTTP status {status}");
+            return Err(refused(ErrorKind::Connect, message));
+        }
+    }
+    let body: Body = serde_json::from_slice(&answer.body).map_err(|error| {
+        // Where, but not what: the text of the error quotes the body.
+        let (line, column) = (error.line(), error.column());
+        let message =
+            format!("GET /gateway/bot: not the documented answer (line {line} column {column})");
+        refused(ErrorKind::Connect, message)
+    })?;
+    let limit = body.session_start_limit;
+    Ok(GatewayBot {
+        url: body.url,
+        shards: body.shards.max(1),
+        session_start_limit: SessionStartLimit {
+            total: limit.total,
+            remaining: limit.remaining,
+            reset_after: Duration::from_millis(limit.reset_after),
+            max_concurrency: limit.max_concurrency.max(1),
+        },
+    })
+}
+
+/// What the platform recommends to a bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GatewayBot {
+    /// Where to connect, as the server wrote it. Not validated here: what uses it decides whether
+    /// the token may go there.
+    pub url: String,
+    /// How many shards to start, at least 1.
+    pub shards: u32,
+    /// How many sessions may be started.
+    pub session_start_limit: SessionStartLimit,
+}
+
+/// How many sessions a bot may start: the platform's [session start limit][limit].
+///
+/// [limit]: https://docs.discord.com/developers/events/gateway#session-start-limit-object
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStartLimit {
+    /// In a day.
+    pub total: u32,
+    /// Until the next reset.
+    pub remaining: u32,
+    /// How long until the next reset.
+    pub reset_after: Duration,
+    /// How many shards may identify in the same five seconds, at least 1.
+    pub max_concurrency: u32,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    url: String,
+    shards: u32,
+    session_start_limit: BodyLimit,
+}
+
+#[derive(Deserialize)]
+struct BodyLimit {
+    total: u32,
+    remaining: u32,
+    /// Milliseconds.
+    reset_after: u64,
+    max_concurrency: u32,
+}
+
+/// Why a call failed. It holds neither the token nor anything of the answer's body.
+#[derive(Clone, Debug)]
+pub struct Error {
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    inner: ShardError,
+}
+
+impl Error {
+    /// The HTTP status of the answer, where there was one.
+    pub const fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The answer's `Retry-After`, as long as the server said.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Whose fault it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind()
+    }
+
+    /// Whether the same call can never succeed: bad configuration, or a refused token.
+    pub fn is_fatal(&self) -> bool {
+        self.inner.is_fatal()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source()
+    }
+}
+
+impl From<ShardError> for Error {
+    fn from(error: ShardError) -> Self {
+        Self {
+            status: None,
+            retry_after: None,
+            inner: error,
+        }
+    }
+}
+
+impl From<Error> for ShardError {
+    fn from(error: Error) -> Self {
+        error.inner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::{Client, Error, GatewayBot, SessionStartLimit};
+    use crate::error::{Error as ShardError, ErrorKind};
+
+    /// What a server on this machine that answers `answer` makes of a call, and what it was asked.
+    async fn ask(token: &str, answer: &str) -> (Result<GatewayBot, Error>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answer = answer.to_owned();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let client = Client::new(token).base_url(&format!("http://127.0.0.1:{port}/api/v10"));
+        assert!(!format!("{client:?}").contains("CANARY"));
+        let result = client.gateway_bot().await;
+        (result, server.await.unwrap())
+    }
+
+    async fn answered(status: &str, body: &str) -> Result<GatewayBot, Error> {
+        let len = body.len();
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {len}\r\n\r\n{body}");
+        ask("CANARY", &answer).await.0
+    }
+
+    fn body(shards: u32, max_concurrency: u32) -> String {
+        format!(
+            r#"{{"url":"wss://gateway.discord.gg","shards":{shards},"new":[],"session_start_limit":
+            {{"total":1000,"remaining":999,"reset_after":14400000,
+            "max_concurrency":{max_concurrency}}}}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn the_recommendation_is_read_and_zeros_become_ones() {
+        for (shards, max_concurrency) in [(9, 16), (0, 0), (1, 1)] {
+            let gateway = answered("200 OK", &body(shards, max_concurrency)).await;
+            assert_eq!(
+                gateway.unwrap(),
+                GatewayBot {
+                    url: "wss://gateway.discord.gg".to_owned(),
+                    shards: shards.max(1),
+                    session_start_limit: SessionStartLimit {
+                        total: 1000,
+                        remaining: 999,
+                        reset_after: Duration::from_hours(4),
+                        max_concurrency: max_concurrency.max(1),
+                    },
+                }
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_token_is_sent_as_a_bots_whether_it_says_so_or_not() {
+        for token in ["CANARY.token", "Bot CANARY.token"] {
+            let asked = ask(token, "HTTP/1.1 500 x\r\n\r\n").await.1;
+            assert!(
+                asked.starts_with("GET /api/v10/gateway/bot HTTP/1.1\r\n"),
+                "{asked}"
+            );
+            assert!(
+                asked.contains("\r\nauthorization: Bot CANARY.token\r\n"),
+                "{asked}"
+            );
+            assert!(asked.contains("\r\nuser-agent: shardstream/"), "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_statuses_are_typed_errors_that_repeat_nothing() {
+        for (status, kind) in [
+            ("401 LEAK", ErrorKind::Credentials),
+            ("302 LEAK\r\nLocation: https://LEAK", ErrorKind::Connect),
+            ("403 LEAK", ErrorKind::Connect),
+            ("429 LEAK\r\nRetry-After: 7", ErrorKind::Connect),
+            ("500 LEAK", ErrorKind::Connect),
+            ("503 LEAK", ErrorKind::Connect),
+        ] {
+            let error = answered(status, r#"{"message":"LEAK"}"#).await.unwrap_err();
+            assert_eq!(error.status(), status[..3].parse().ok());
+            assert_eq!(error.kind(), kind, "{status}");
+            assert_eq!(error.is_fatal(), kind == ErrorKind::Credentials);
+            let delay = status.contains("Retry").then_some(Duration::from_secs(7));
+            assert_eq!(error.retry_after(), delay);
+            let shown = format!("{error} {error:?} {:?}", ShardError::from(error.clone()));
+            assert!(
+                !shown.contains("LEAK") && !shown.contains("CANARY"),
+                "{shown}"
+            );
+            assert!(shown.contains(&status[..3]));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_shape_is_an_error_that_quotes_nothing() {
+        for bad in [
+            "",
+            "<html>LEAK</html>",
+            r#"{"url":"LEAK"}"#,
+            &body(1, 1).replace("999", r#""LEAK""#),
+            &body(1, 1).replace("999", "-1"),
+            &body(1, 1).replace("14400000", "1e400"),
+            &"[".repeat(60_000),
+        ] {
+            let error = answered("200 OK", bad).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Connect);
+            assert!(!format!("{error} {error:?}").contains("LEAK"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_work_is_told_before_anything_is_connected() {
+        for url in [
+            "http://discord.com/api",
+            "wss://discord.com",
+            "https://a@b",
+            "CANARY",
+        ] {
+            let error = Client::new("t")
+                .base_url(url)
+                .gateway_bot()
+                .await
+                .unwrap_err();
+            assert!(error.is_fatal());
+            assert!(error.to_string().starts_with("base_url: "), "{error}");
+            assert!(!format!("{error:?}").contains("CANARY"));
+        }
+        for token in ["", "CANARY\r\nx: y", "CANARY\u{7f}"] {
+            let error = Client::new(token).gateway_bot().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().starts_with("token: "), "{error}");
+            assert!(!format!("{error:?}").contains("CANARY"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_a_connect_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let client = Client::new("t").base_url(&format!("http://localhost:{port}"));
+        let error = client.gateway_bot().await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Connect, None));
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("localhost port {port}")),
+            "{error}"
+        );
+    }
+}

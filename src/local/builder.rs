@@ -246,6 +246,11 @@ impl Builder {
         self
     }
 
+    #[cfg(test)]
+    pub(super) fn world(self, now: std::time::Instant) -> super::world::World {
+        super::world::World::new(self.options, 1, now)
+    }
+
     /// Starts to listen.
     ///
     /// # Errors

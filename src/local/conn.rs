@@ -17,6 +17,7 @@ use super::{
     Shared,
     log::End,
     peer::{Out, Peer},
+    world::later,
 };
 
 /// How long the client may take to end its side after the server has.
@@ -231,7 +232,7 @@ impl Line {
         }
         self.at += written;
         self.must_flush = self.at == self.bytes.len() || self.pace.is_some();
-        self.not_before = self.pace.map(|(_, every)| now() + every);
+        self.not_before = self.pace.map(|(_, every)| later(now(), every));
         Ok(())
     }
 }

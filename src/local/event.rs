@@ -194,6 +194,25 @@ mod tests {
     }
 
     #[test]
+    fn recorded_frames_keep_their_name_and_data() {
+        let Ok(fixtures) = std::env::var("SHARDSTREAM_FIXTURES") else {
+            eprintln!("SHARDSTREAM_FIXTURES is not set: no recorded frames to read");
+            return;
+        };
+        let mut count = 0;
+        for file in std::fs::read_dir(format!("{fixtures}/discord")).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let event = Event::from_frame(&text).unwrap();
+            let whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let data: serde_json::Value = serde_json::from_str(event.data()).unwrap();
+            assert_eq!((&whole["t"], &whole["d"]), (&event.name().into(), &data));
+            assert!(text.contains(event.data()));
+            count += 1;
+        }
+        assert!(count > 100, "{count}");
+    }
+
+    #[test]
     fn texts_that_are_no_event_are_refused() {
         for text in [
             "",

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, time::Instant};
 
-use super::{event::quote, wire::accept_key, world::World};
+use serde_json::json;
+
+use super::{wire::accept_key, world::World};
 use crate::secret::Token;
 
 /// 16 KiB and 64 headers for a request; a client sends a tenth of it.
@@ -129,8 +131,8 @@ impl Answer {
     }
 
     fn error(status: u16, message: &str) -> Self {
-        let message = quote(&format!("{status}: {message}"));
-        Self::json(status, format!(r#"{{"message":{message},"code":0}}"#))
+        let message = format!("{status}: {message}");
+        Self::json(status, json!({"message": message, "code": 0}).to_string())
     }
 
     pub(super) fn write(&self) -> Vec<u8> {
@@ -160,27 +162,27 @@ pub(super) fn rest(world: &mut World, now: Instant, request: &Request) -> Answer
     if request.method != "GET" {
         return Answer::error(405, "Method Not Allowed");
     }
-    let url = quote(&world.url);
     if !is_bot {
-        return Answer::json(200, format!(r#"{{"url":{url}}}"#));
+        return Answer::json(200, json!({"url": world.url}).to_string());
     }
-    let token = request
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bot "));
+    let token = request.header("authorization");
+    let token = token.and_then(|value| value.strip_prefix("Bot "));
     if !token.is_some_and(|token| world.accepts(&Token::from(token))) {
         return Answer::error(401, "Unauthorized");
     }
-    let total = world.options.starts_total;
-    world.book.turn(total, now);
-    let (shards, left) = (world.options.shards, world.book.left);
+    world.book.turn(world.options.starts_total, now);
     let reset_after = world.book.reset_after(now).as_millis();
-    let concurrency = world.options.max_concurrency;
-    Answer::json(
-        200,
-        format!(
-            r#"{{"url":{url},"shards":{shards},"session_start_limit":{{"total":{total},"remaining":{left},"reset_after":{reset_after},"max_concurrency":{concurrency}}}}}"#
-        ),
-    )
+    let body = json!({
+        "url": world.url,
+        "shards": world.options.shards,
+        "session_start_limit": {
+            "total": world.options.starts_total,
+            "remaining": world.book.left,
+            "reset_after": u64::try_from(reset_after).unwrap_or(u64::MAX),
+            "max_concurrency": world.options.max_concurrency,
+        },
+    });
+    Answer::json(200, body.to_string())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
     rules::code,
     script::{Fault, Moment, Step},
     wire::{Decoder, Packer},
-    world::{World, fire},
+    world::{World, fire, later},
 };
 
 /// Above this no further event is taken out of the session until the client has read.
@@ -187,8 +187,8 @@ impl Peer {
     /// Does what is due: orders, deadlines, waiting events.
     pub(super) fn run(&mut self, world: &mut World, now: Instant) {
         self.steps.extend(world.take_orders(self.id));
-        self.handle_deadlines(world, now);
-        while self.turn(world, now) {}
+        // Deadlines last: what has come by now was in time.
+        while self.turn(world, now) || self.handle_deadline(world, now) {}
     }
 
     pub(super) fn next_out(&mut self) -> Option<Out> {
@@ -209,7 +209,7 @@ impl Peer {
     /// When to call [`run`](Self::run) at the latest.
     pub(super) fn deadline(&self, world: &World) -> Option<Instant> {
         let until = match self.block {
-            Some(Block::Until(until)) => Some(until),
+            Some(Block::Until(until)) if self.state != State::Over => Some(until),
             _ => None,
         };
         let closing = match self.state {
@@ -223,16 +223,19 @@ impl Peer {
 
 // The order of things.
 impl Peer {
-    fn handle_deadlines(&mut self, world: &mut World, now: Instant) {
+    /// Does what a deadline that has passed asks for; whether one has.
+    fn handle_deadline(&mut self, world: &mut World, now: Instant) -> bool {
         match self.state {
             State::Closing(until) if now >= until && !self.is_silent => {
                 self.end(world, now, End::Fin);
+                true
             }
             State::Open if self.heartbeat_deadline(world).is_some_and(|at| now >= at) => {
                 let reason = "no heartbeat for too long";
                 self.close(world, now, Some(code::SESSION_TIMED_OUT), reason);
+                true
             }
-            _ => {}
+            _ => false,
         }
     }
 
@@ -245,8 +248,8 @@ impl Peer {
             return None;
         }
         let interval = world.options.heartbeat_interval;
-        self.heard?
-            .checked_add(interval + interval / 2 + HEARTBEAT_SLACK)
+        let patience = interval.saturating_mul(3) / 2 + HEARTBEAT_SLACK;
+        self.heard.map(|heard| later(heard, patience))
     }
 
     /// Does the next thing; whether there was one.
@@ -336,5 +339,147 @@ impl Peer {
 
     fn fault(&mut self, world: &mut World, at: Moment) -> Option<Vec<Step>> {
         fire(&mut self.faults, at).or_else(|| world.standing(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::local::{Builder, Event, wire};
+
+    fn step(random: &mut fastrand::Rng) -> Step {
+        let number = random.u64(..) >> random.u32(0..64);
+        let text = ["{}", "", "\u{0}", r#"{"op":0}"#][random.usize(0..4)].to_owned();
+        let bytes = text.clone().into_bytes();
+        match random.u32(0..30) {
+            0 => Step::Ack,
+            1 => Step::Answer,
+            2 => Step::Binary(bytes),
+            3 => Step::Close(random.u16(..)),
+            4 => Step::CorruptNext(random.usize(..)),
+            5 => Step::CutNext {
+                byte: random.usize(0..99),
+                reset: random.bool(),
+            },
+            6 => Step::Dribble {
+                bytes: random.usize(0..9),
+                every: Duration::from_millis(number),
+            },
+            7 => Step::DuplicateNext,
+            8 => Step::Expect(random.u64(0..9)),
+            9 => Step::Fin,
+            10 => Step::Fragment(random.usize(0..9)),
+            11 => Step::Hang,
+            12 => Step::Hello,
+            13 => Step::Http {
+                status: random.u16(..),
+                headers: Vec::new(),
+                body: text,
+            },
+            14 => Step::InvalidSession(random.bool()),
+            15 => Step::LoseNext,
+            16 => Step::Mute,
+            17 => Step::Ping(bytes),
+            18 => Step::Raw(bytes),
+            19 => Step::Ready(vec![(text, None)]),
+            20 => Step::Reconnect,
+            21 => Step::Renumber(number),
+            22 => Step::Replay,
+            23 => Step::RequestHeartbeat,
+            24 => Step::Rst,
+            25 => Step::Send(text),
+            26 => Step::SkipSequence(number),
+            27 => Step::SwapNext,
+            28 => Step::Upgrade,
+            _ => Step::Wait(Duration::from_millis(number)),
+        }
+    }
+
+    fn moment(random: &mut fastrand::Rng) -> Moment {
+        match random.u32(0..10) {
+            0 => Moment::Accept,
+            1 => Moment::Close,
+            2 => Moment::Command(3),
+            3 => Moment::Events(random.u64(0..4)),
+            4 => Moment::Heartbeat,
+            5 => Moment::Hello,
+            6 => Moment::Identify,
+            7 => Moment::Rest,
+            8 => Moment::Resume,
+            _ => Moment::Upgrade,
+        }
+    }
+
+    /// A masked frame, well formed or not quite.
+    fn frame(random: &mut fastrand::Rng, session: &str) -> Vec<u8> {
+        let text = match random.u32(0..8) {
+            0 => r#"{"op":1,"d":null}"#.to_owned(),
+            1 => r#"{"op":2,"d":{"token":"t","properties":{},"intents":0}}"#.to_owned(),
+            2 => r#"{"op":3,"d":{}}"#.to_owned(),
+            3 => format!(r#"{{"op":6,"d":{{"token":"t","session_id":"{session}","seq":1}}}}"#),
+            4 => r#"{"op":8,"d":{"nonce":1}}"#.to_owned(),
+            5 => "\u{3}\u{fffd}".to_owned(),
+            6 => format!(r#"{{"op":{},"d":[]}}"#, random.u64(..)),
+            _ => String::new(),
+        };
+        let opcode = [1, 1, 1, 1, 2, 8, 9, random.u8(0..16)][random.usize(0..8)];
+        let mut bytes = Vec::new();
+        wire::write_frame(random.u32(0..9) > 0, opcode, text.as_bytes(), &mut bytes);
+        bytes[1] |= 0x80;
+        let mask_at = bytes.len() - text.len();
+        bytes.splice(mask_at..mask_at, [0; 4]);
+        bytes
+    }
+
+    /// Goal: whatever a client sends and a test orders, in whatever order, the machine comes to
+    /// rest after each input and never panics. Method: both at random, from a seed.
+    #[test]
+    fn any_mixture_of_frames_and_steps_comes_to_rest() {
+        let upgrade = b"GET /?compress=zlib-stream HTTP/1.1\r\nUpgrade: websocket\r\nConnection: \
+            Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\n";
+        let (mut opened, mut sessions) = (0, 0);
+        for seed in 0..4000 {
+            let random = &mut fastrand::Rng::with_seed(seed);
+            let mut now = Instant::now();
+            let mut world = Builder::default().seed(seed).world(now);
+            for _ in 0..random.usize(0..3) {
+                let steps: Vec<_> = (0..random.usize(0..3)).map(|_| step(random)).collect();
+                world.plan(vec![Fault::at(moment(random), steps)]);
+            }
+            let mut session = String::new();
+            for _ in 0..3 {
+                let (id, _) = world.admit();
+                let mut peer = Peer::new(&mut world, now, id);
+                peer.handle_bytes(&mut world, now, upgrade);
+                opened += u32::from(peer.state == State::Open);
+                for _ in 0..random.usize(0..20) {
+                    now += Duration::from_millis(random.u64(0..3000));
+                    match random.u32(0..6) {
+                        0 if random.bool() => peer.handle_eof(&mut world, now),
+                        0 | 1 => _ = world.order(&[step(random)], |_, _| true),
+                        2 => {
+                            let event = Event::new("A", "1").unwrap();
+                            world.publish(now, &event.into(), |_| true);
+                        }
+                        3 => while peer.next_out().is_some() {},
+                        _ => peer.handle_bytes(&mut world, now, &frame(random, &session)),
+                    }
+                    peer.run(&mut world, now);
+                    let due = peer.deadline(&world).filter(|at| *at <= now);
+                    assert_eq!(due, None, "seed {seed}: a deadline that does not move");
+                }
+                if let Some(id) = &peer.session {
+                    sessions += 1;
+                    session.clone_from(id);
+                }
+                world.dismiss(id, now);
+            }
+        }
+        assert!(
+            opened > 1000 && sessions > 300,
+            "{opened} {sessions}: it tests nothing"
+        );
     }
 }

@@ -83,7 +83,7 @@ impl Session {
             event,
             again: false,
         });
-        self.next_seq += 1;
+        self.next_seq = self.next_seq.saturating_add(1);
         let is_detached = self.attached.is_none();
         while self.entries.len() > replay_len && (is_detached || self.sent > 0) {
             if let Some(entry) = self.entries.pop_front() {

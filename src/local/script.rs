@@ -115,7 +115,7 @@ pub enum Moment {
     /// The client sent a command with this op.
     Command(u64),
     /// So many events went out on this connection. READY and RESUMED do not count; replayed
-    /// events do.
+    /// events do. With 0, a session has begun or resumed on it and nothing of it was sent yet.
     Events(u64),
     /// A heartbeat came.
     Heartbeat,

@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) token_reset: bool,
     pub(super) book: Book,
     started: Instant,
-    sessions: Vec<Session>,
+    sessions: BTreeMap<String, Session>,
     /// For the next connections, in turn.
     plans: VecDeque<Vec<Fault>>,
     /// For the next connections of a shard.
@@ -67,7 +67,7 @@ impl World {
             },
             options,
             started: now,
-            sessions: Vec::new(),
+            sessions: BTreeMap::new(),
             plans: VecDeque::new(),
             shard_plans: VecDeque::new(),
             standing: Vec::new(),
@@ -197,7 +197,7 @@ impl World {
         let ready = Event::unchecked("READY", self.ready(&id, shard, edits));
         let mut session = Session::new(id.clone(), shard, token, connection, now);
         session.push(Arc::new(ready), self.options.replay_len);
-        self.sessions.push(session);
+        self.sessions.insert(id.clone(), session);
         self.name_shard(connection, shard);
         let act = Act::Ready {
             session_id: id.clone(),
@@ -243,7 +243,7 @@ impl World {
     }
 
     pub(super) fn session(&mut self, id: &str) -> Option<&mut Session> {
-        self.sessions.iter_mut().find(|session| session.id == id)
+        self.sessions.get_mut(id)
     }
 
     /// Puts the session on that connection, right after `seq`; how many events come again. Where
@@ -269,7 +269,7 @@ impl World {
     }
 
     pub(super) fn detach(&mut self, connection: u64, now: Instant) {
-        for session in &mut self.sessions {
+        for session in self.sessions.values_mut() {
             if session.attached == Some(connection) {
                 session.attached = None;
                 session.detached_at = Some(now);
@@ -278,19 +278,19 @@ impl World {
     }
 
     pub(super) fn end_session(&mut self, id: &str) {
-        self.sessions.retain(|session| session.id != id);
+        self.sessions.remove(id);
     }
 
     pub(super) fn end_sessions(&mut self, wanted: impl Fn(&Session) -> bool) -> usize {
         let before = self.sessions.len();
-        self.sessions.retain(|session| !wanted(session));
+        self.sessions.retain(|_, session| !wanted(session));
         before - self.sessions.len()
     }
 
     /// Forgets the sessions that were without a connection for too long.
     pub(super) fn purge(&mut self, now: Instant) {
         let window = self.options.resume_window;
-        self.sessions.retain(|session| {
+        self.sessions.retain(|_, session| {
             let at = session.detached_at;
             at.is_none_or(|at| now.saturating_duration_since(at) <= window)
         });
@@ -305,7 +305,7 @@ impl World {
     ) -> usize {
         self.purge(now);
         let mut reached = 0;
-        for session in self.sessions.iter_mut().filter(|session| wanted(session)) {
+        for session in self.sessions.values_mut().filter(|session| wanted(session)) {
             session.push(Arc::clone(event), self.options.replay_len);
             if let Some(live) = session.attached.and_then(|id| self.live.get(&id)) {
                 live.wake.notify_one();
@@ -332,7 +332,7 @@ impl World {
 
     /// Changes the numbers of the session on that connection.
     pub(super) fn edit_numbers(&mut self, connection: u64, edit: impl FnOnce(&mut Session)) {
-        let mut sessions = self.sessions.iter_mut();
+        let mut sessions = self.sessions.values_mut();
         if let Some(session) = sessions.find(|session| session.attached == Some(connection)) {
             edit(session);
         }
@@ -357,7 +357,7 @@ impl World {
     pub(super) fn feed(&mut self, now: Instant) -> Option<Instant> {
         let feed = self.options.feed.as_ref()?;
         let mut next: Option<Instant> = None;
-        for session in &mut self.sessions {
+        for session in self.sessions.values_mut() {
             while session.fed < feed.len() && session.backlog() < FEED_AHEAD {
                 if session.feed_due > now {
                     next = Some(next.map_or(session.feed_due, |next| next.min(session.feed_due)));
@@ -368,7 +368,7 @@ impl World {
                 };
                 session.push(Arc::new(event.clone()), self.options.replay_len);
                 session.fed += 1;
-                session.feed_due = now + feed.interval;
+                session.feed_due = later(now, feed.interval);
                 if let Some(live) = session.attached.and_then(|id| self.live.get(&id)) {
                     live.wake.notify_one();
                 }
@@ -376,6 +376,13 @@ impl World {
         }
         next
     }
+}
+
+/// That much later, or in a hundred years where it would be later still: tests like to wait for
+/// ever, and clocks do not go that far.
+pub(super) fn later(now: Instant, time: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_hours(24 * 36_525);
+    now + time.min(FOR_EVER)
 }
 
 /// The books of identifies.
@@ -441,7 +448,11 @@ pub(super) fn fire(faults: &mut [Fault], at: Moment) -> Option<Vec<Step>> {
     Some(fault.steps.clone())
 }
 
-const USER: &str = r#"{"verified":true,"username":"local","primary_guild":null,"mfa_enabled":false,"id":"1000000000000000001","global_name":null,"flags":0,"email":null,"discriminator":"0000","bot":true,"avatar":null}"#;
+const USER: &str = concat!(
+    r#"{"verified":true,"username":"local","primary_guild":null,"mfa_enabled":false,"#,
+    r#""id":"1000000000000000001","global_name":null,"flags":0,"email":null,"#,
+    r#""discriminator":"0000","bot":true,"avatar":null}"#
+);
 
 const APPLICATION: &str = r#"{"id":"1000000000000000001","flags":0}"#;
 

@@ -297,6 +297,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_started_in_the_last_window_counts_in_his_new_bucket() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(4, WINDOW);
+        for (after, shard) in [(0, 0), (1, 1)] {
+            let ticket = buckets.join(now, shard);
+            buckets.hold(ticket);
+            buckets.spend(now + seconds(after), ticket);
+        }
+        let tickets = [2, 3].map(|shard| buckets.join(now, shard));
+        buckets.update(2);
+        let turns = tickets.map(|ticket| buckets.turn(now + seconds(1), ticket));
+        assert_eq!(
+            turns,
+            [0, 1].map(|after| Turn::At(now + seconds(after) + WINDOW))
+        );
+    }
+
+    #[test]
     fn any_number_of_buckets_and_any_window_will_do() {
         let now = Instant::now();
         for max_concurrency in [0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX] {

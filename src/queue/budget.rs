@@ -350,6 +350,18 @@ mod tests {
         }
     }
 
+    /// Goal: no rush before old starts are forgotten. Method: half of the day goes at once; a day
+    /// later, just before that is forgotten, all shards want to start again.
+    #[test]
+    fn the_rest_of_a_day_does_not_go_in_its_last_minutes() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1000);
+        greedy(&mut budget, now, Duration::from_secs(1), now + 10 * MINUTE);
+        let late = now + 23 * HOUR + 50 * MINUTE;
+        let starts = greedy(&mut budget, late, Duration::from_secs(1), now + DAY);
+        assert!((2..=7).contains(&starts.len()), "{}", starts.len());
+    }
+
     #[test]
     fn what_the_server_has_counted_counts_until_its_day_ends() {
         let now = Instant::now();

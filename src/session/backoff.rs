@@ -35,11 +35,6 @@ impl Backoff {
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }
-
-    /// How many failures there were since the last progress.
-    pub(crate) const fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 /// Tokens for reconnecting at once: five, one more each minute.
@@ -54,7 +49,7 @@ pub(crate) struct QuickBucket {
 
 impl QuickBucket {
     const TOKENS: u32 = 5;
-    const REFILL: Duration = Duration::from_secs(60);
+    const REFILL: Duration = Duration::from_mins(1);
 
     pub(crate) const fn new(now: Instant) -> Self {
         Self {

@@ -9,10 +9,12 @@
 //! | `upgrade`, `retry_after` | How does HTTP become WebSocket, and when may we ask again? |
 //! | `frames`, `gate` | Where does a frame end, and what may pass? |
 //! | `websocket` | How are messages framed? |
+//! | `http` | How is a platform's REST API asked? |
 
 mod dial;
 mod frames;
 mod gate;
+pub(crate) mod http;
 mod io;
 pub(crate) mod retry_after;
 mod tls;
@@ -316,6 +318,23 @@ mod tests {
         assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     }
 
+    /// F10.
+    #[tokio::test]
+    async fn tls_that_ends_without_a_goodbye_is_cut() {
+        let (client, acceptor) = authority(&["localhost"]);
+        let (listener, port) = local().await;
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            serve(acceptor.accept(stream).await.unwrap()).await;
+        });
+        let url = GatewayUrl::configured(&format!("wss://localhost:{port}")).unwrap();
+        let connector = Connector::new(Tls::Custom(client), None, Limits::default());
+        let mut socket = connector.connect(&url, "").await.unwrap();
+        assert!(matches!(first_read(&mut socket).await, Read::Text(_)));
+        server.abort();
+        assert!(matches!(first_read(&mut socket).await, Read::Cut(_)));
+    }
+
     #[tokio::test]
     async fn certificates_that_are_not_trusted_are_refused_with_the_cause() {
         let (client, _) = authority(&["localhost"]);
@@ -401,7 +420,7 @@ mod tests {
 
     /// Hands out pipes.
     #[derive(Debug)]
-    struct Pipes(mpsc::UnboundedSender<(String, u16, DuplexStream)>);
+    pub(super) struct Pipes(pub(super) mpsc::UnboundedSender<(String, u16, DuplexStream)>);
 
     impl Dial for Pipes {
         fn dial(
@@ -410,7 +429,7 @@ mod tests {
             port: u16,
             _: &Limits,
         ) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
-            let (client, server) = duplex(1 << 16);
+            let (client, server) = duplex(1 << 20);
             let sent = self.0.send((host.to_owned(), port, server));
             Box::pin(async move {
                 sent.map_err(io::Error::other)?;

@@ -101,7 +101,7 @@ impl Socket {
         }
         for _ in 0..CONTROL_FRAMES_PER_POLL {
             if self.pongs >= self.limits.pongs_max && self.poll_write(cx).is_pending() {
-                return self.poll_waiting(cx);
+                return self.poll_stalled(cx);
             }
             let message = match Pin::new(&mut self.stream).poll_next(cx) {
                 Poll::Pending => return self.poll_waiting(cx),
@@ -128,7 +128,7 @@ impl Socket {
             }
         }
         cx.waker().wake_by_ref();
-        self.poll_waiting(cx)
+        Poll::Pending
     }
 
     /// Whether [`send_text`](Self::send_text) may be called: nothing of an earlier message is
@@ -212,14 +212,11 @@ impl Socket {
             .map(|()| io::ErrorKind::TimedOut.into())
     }
 
-    /// Nothing to read now: sees to everything that may pass while waiting.
+    /// The stream has nothing to read now, and will wake the task when it has: sees to everything
+    /// else that may pass while waiting.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
-        if self.queued
-            && self.poll_write(cx).is_pending()
-            && let Poll::Ready(error) = self.poll_stall(cx)
-        {
-            self.ended = true;
-            return Poll::Ready(Read::Cut(error));
+        if self.queued && self.poll_write(cx).is_pending() {
+            return self.poll_stalled(cx);
         }
         if let Some(error) = self.gate().write_error() {
             let error = clone(error);
@@ -227,14 +224,23 @@ impl Socket {
                 self.ended = true;
                 return Poll::Ready(Read::Cut(error));
             }
-        } else if !self.queued && !self.closing {
+        } else if !self.closing {
             self.give_buffers_back();
         }
         Poll::Pending
     }
 
+    /// Queued bytes wait for the peer to take some.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        self.poll_stall(cx).map(|error| {
+            self.ended = true;
+            Read::Cut(error)
+        })
+    }
+
     /// After long messages the library keeps buffers of their size. When it provably holds
-    /// nothing (all was decoded, nothing is queued, no message is open), it starts anew.
+    /// nothing, it starts anew: it has just asked for more bytes, so all that it had is decoded;
+    /// nothing is queued; and what the gate handed on ended with a whole message.
     fn give_buffers_back(&mut self) {
         if self.stream.get_mut().take_regrown() {
             let none = Gate::new(Io::Closed, Bytes::new(), &self.limits);

@@ -290,6 +290,28 @@ fn data_that_was_cut_too_far_is_not_json_and_the_exact_way_finds_its_end() {
     }
 }
 
+/// Goal: the short way never costs the sequence or the name. Method: each stands behind a `d`, and
+/// the frame ends like one whose last value is `d`.
+#[test]
+fn a_key_of_ours_behind_the_data_is_found_though_the_text_ends_like_data() {
+    for text in [
+        r#"{"op":0,"t":"A","d":{},"s":5,"x":{}}"#,
+        r#"{"op":0,"s":5,"d":{},"t":"A","x":{}}"#,
+        r#"{"t":"A","s":5,"d":{},"op":0,"x":{}}"#,
+    ] {
+        let envelope = parse(text);
+        assert_eq!(
+            (envelope.header.op, envelope.header.seq),
+            (0, Some(5)),
+            "{text}"
+        );
+        assert_eq!(
+            (envelope.event().as_deref(), envelope.data()),
+            (Some("A"), "{}")
+        );
+    }
+}
+
 #[test]
 fn what_is_not_one_json_object_is_unreadable() {
     for bad in [
@@ -363,6 +385,7 @@ fn an_event_with_broken_data_before_its_sequence_keeps_it_where_brackets_match()
     );
     assert_eq!(refused(r#"{"s":8,"op":0,"t":"A","d":{"a":"}"#).seq, Some(8));
     assert_eq!(refused(r#"{"s":8,"op":0,"t":"A","d":[}"#).seq, Some(8));
+    assert_eq!(refused(r#"{"s":8,"op":0,"t":"A","d":[}}"#).seq, Some(8));
 }
 
 #[test]

@@ -1,1 +1,60 @@
 //! What do events hold? Discord's objects, lean.
+//!
+//! The types follow the documentation of November 2026 and keep what it documents:
+//!
+//! - An object of one kind has one id type, `Id<User>` say; ids of things that have no type here
+//!   have a marker.
+//! - Enumerations are open: a value that this version does not name is in their `Unknown` variant.
+//!   Sets of flags keep bits without a name. Unknown fields are skipped.
+//! - What may be absent or `null` is an `Option`, and `None` either way, except where the two mean
+//!   different things ([`Maybe`], [`RoleTags`]). Lists and flags that may be absent are empty then;
+//!   `bool`s are `false`. Whatever Discord added after 2020 may be absent.
+//! - Everything serializes to what Discord would send, with absent for an optional `null`.
+//!
+//! A few deep or rarely used parts are kept as [`RawJson`] for now.
+
+#[macro_use]
+mod macros;
+
+mod application;
+mod channel;
+mod component;
+mod emoji;
+mod guild;
+mod image;
+mod interaction;
+mod member;
+mod message;
+mod moderation;
+mod nest;
+mod payload;
+mod presence;
+mod role;
+mod scalar;
+mod scheduled_event;
+mod timestamp;
+mod user;
+mod voice;
+
+pub use compact_str::CompactString;
+
+pub use self::{
+    application::*,
+    channel::*,
+    component::*,
+    emoji::*,
+    guild::*,
+    image::ImageHash,
+    interaction::*,
+    member::*,
+    message::*,
+    moderation::*,
+    payload::*,
+    presence::*,
+    role::*,
+    scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
+    scheduled_event::*,
+    timestamp::{Timestamp, TimestampError},
+    user::*,
+    voice::*,
+};

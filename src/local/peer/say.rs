@@ -39,9 +39,8 @@ impl Peer {
     pub(super) fn hello(&mut self, world: &mut World, now: Instant) {
         self.heard = Some(now);
         let interval = world.options.heartbeat_interval.as_millis();
-        let hello = format!(
-            r#"{{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{interval},"_trace":["local"]}}}}"#
-        );
+        let d = format!(r#"{{"heartbeat_interval":{interval},"_trace":["local"]}}"#);
+        let hello = format!(r#"{{"t":null,"s":null,"op":10,"d":{d}}}"#);
         self.say(world, now, 10, &hello);
     }
 

@@ -9,7 +9,7 @@ use crate::local::{
     rules,
     script::Step,
     wire::{self, opcode},
-    world::World,
+    world::{World, later},
 };
 use crate::{id::ShardId, secret::Token};
 
@@ -72,7 +72,7 @@ impl Peer {
             Step::SwapNext => self.armed.swap = true,
             Step::Text(text) => self.put_message(world, now, opcode::TEXT, text.as_bytes()),
             Step::Upgrade => self.upgrade_when_asked(world, now),
-            Step::Wait(time) => self.block = now.checked_add(time).map(Block::Until),
+            Step::Wait(time) => self.block = Some(Block::Until(later(now, time))),
         }
     }
 

@@ -177,6 +177,20 @@ async fn a_shard_that_waited_for_the_budget_is_woken_when_it_loosens() {
         .spend();
 }
 
+/// Goal: a scarce budget goes to the shards in their order. Method: each has a bucket of its own;
+/// the first to come starts at once, the others wait together.
+#[tokio::test(start_paused = true)]
+async fn a_scarce_budget_is_given_out_in_order_across_buckets() {
+    for numbers in [[7, 0, 3, 1, 2], [7, 2, 1, 3, 0]] {
+        let queue = LocalQueue::with_limits(16, 100, 30, HOUR, WINDOW);
+        let starts = start_all(&queue, numbers.into_iter()).await;
+        let order: Vec<_> = starts.iter().map(|(number, _)| *number).collect();
+        assert_eq!(order, [7, 0, 1, 2, 3]);
+        let mut pairs = starts.windows(2);
+        assert!(pairs.all(|pair| pair[1].1 > pair[0].1 + Duration::from_mins(2)));
+    }
+}
+
 /// F93. Goal: no permit leaks whenever the future is dropped. Method: dropped after each number of
 /// polls, also once it would be ready.
 #[tokio::test(start_paused = true)]
@@ -338,6 +352,10 @@ async fn shards_of_one_bot_share_a_queue_and_other_bots_do_not() {
     assert!(is_waiting(&same, 1).await);
     assert!(!is_waiting(&other, 1).await);
     assert!(!is_waiting(&elsewhere, 1).await);
+    sleep(WINDOW).await;
+    one.acquire(shard(0)).await.unwrap().spend();
+    sleep(WINDOW).await;
+    assert!(is_waiting(&one, 0).await, "the longest window holds");
     let shown = format!("{one:?} {:?}", key("wss://a", "CANARY"));
     assert!(!shown.contains("CANARY"));
     drop((one, same));

@@ -39,7 +39,12 @@ async fn commands_given_before_ready_are_sent_after_it_in_order() {
     until_ready(&mut shard).await;
     sender.send_payload(4, &json!(3)).await.unwrap();
     sleep(Duration::from_secs(1)).await;
-    let expected = [(3, "{\"n\":0}"), (3, "{\"n\":1}"), (3, "{\"n\":2}"), (4, "3")];
+    let expected = [
+        (3, "{\"n\":0}"),
+        (3, "{\"n\":1}"),
+        (3, "{\"n\":2}"),
+        (4, "3"),
+    ];
     let expected = expected.map(|(op, data)| (op, data.to_owned()));
     assert_eq!(commands(&bench.gateway), expected);
     assert_eq!(shard.status().counters.commands, 4);
@@ -65,7 +70,10 @@ async fn many_commands_keep_to_the_servers_limit() {
         () = drained => {}
     }
     let stats = bench.gateway.stats();
-    assert_eq!((stats.commands, stats.closes_sent, stats.connections), (500, 0, 1));
+    assert_eq!(
+        (stats.commands, stats.closes_sent, stats.connections),
+        (500, 0, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +94,10 @@ async fn a_full_queue_refuses_and_no_command_is_lost_over_a_cut() {
     sleep(Duration::from_secs(300)).await;
     assert_eq!(bench.gateway.stats().resumed, 1);
     let sent = bench.gateway.stats().commands;
-    assert!((255..=256).contains(&sent), "one may have been lost on its way: {sent}");
+    assert!(
+        (255..=256).contains(&sent),
+        "one may have been lost on its way: {sent}"
+    );
 }
 
 /// A queue that counts what it gives out and gets back.
@@ -113,7 +124,11 @@ impl Queue for Counting {
     fn acquire(&self, _: ShardId) -> BoxFuture<'static, Result<Permit, Error>> {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst);
         if asked < self.errors {
-            let kind = if self.fatal { ErrorKind::Configuration } else { ErrorKind::Connect };
+            let kind = if self.fatal {
+                ErrorKind::Configuration
+            } else {
+                ErrorKind::Connect
+            };
             return future::ready(Err(Error::new(kind, "the queue is closed"))).boxed();
         }
         let (spent, returned) = (Arc::clone(&self.spent), Arc::clone(&self.returned));
@@ -146,7 +161,11 @@ async fn a_permit_is_spent_with_identify_and_none_is_asked_for_to_resume() {
     until_ready(&mut shard).await;
     assert_eq!(queue.counts(), [1, 1, 0]);
     bench.send(1);
-    until(&mut shard, |got| matches!(got, Got::Event(name, _) if name == "RESUMED")).await;
+    until(
+        &mut shard,
+        |got| matches!(got, Got::Event(name, _) if name == "RESUMED"),
+    )
+    .await;
     assert_eq!(queue.counts(), [1, 1, 0]);
 }
 
@@ -195,7 +214,13 @@ async fn a_queue_that_fails_is_asked_again_unless_the_error_is_fatal() {
     let all = until_ready(&mut shard(&bench, &queue)).await;
     let failed = all.iter().filter(|got| **got == Got::Failed("connect"));
     assert_eq!(failed.count(), 2, "{all:?}");
-    assert_eq!(notices(&all).iter().filter(|name| **name == "disconnected").count(), 2);
+    assert_eq!(
+        notices(&all)
+            .iter()
+            .filter(|name| **name == "disconnected")
+            .count(),
+        2
+    );
     assert_eq!(queue.counts()[..2], [3, 1]);
 
     let queue = Arc::new(Counting {

@@ -22,7 +22,14 @@ async fn a_message_that_cannot_be_read_is_an_error_and_the_next_event_arrives() 
         let config = bench.config().compression(compression).build().unwrap();
         let mut shard = Shard::with_config(ShardId::ONE, config);
         until_ready(&mut shard).await;
-        for bad in [" ", "{", "[]", "null", r#"{"op":"0"}"#, r#"{"s":2,"t":"X","op":0,"#] {
+        for bad in [
+            " ",
+            "{",
+            "[]",
+            "null",
+            r#"{"op":"0"}"#,
+            r#"{"s":2,"t":"X","op":0,"#,
+        ] {
             bench.gateway.order(ShardId::ONE, [Step::Send(bad.into())]);
             assert_eq!(next(&mut shard).await, Got::Failed("frame"), "{bad}");
         }
@@ -39,7 +46,11 @@ async fn a_message_that_cannot_be_read_is_an_error_and_the_next_event_arrives() 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_no_text_are_an_error_and_the_next_event_arrives() {
     let bench = Bench::new();
-    let config = bench.config().compression(Compression::None).build().unwrap();
+    let config = bench
+        .config()
+        .compression(Compression::None)
+        .build()
+        .unwrap();
     let mut shard = Shard::with_config(ShardId::ONE, config);
     until_ready(&mut shard).await;
     let bad = Step::Binary(b"{\"op\":0,\"t\":\"\xff\"}".to_vec());
@@ -56,7 +67,9 @@ async fn text_is_taken_where_compression_was_asked_for() {
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
     let plain = r#"{"op":0,"s":2,"t":"TEST","d":1}"#;
-    bench.gateway.order(ShardId::ONE, [Step::Text(plain.into())]);
+    bench
+        .gateway
+        .order(ShardId::ONE, [Step::Text(plain.into())]);
     assert_eq!(next(&mut shard).await, Got::Event("TEST".into(), Some(2)));
 }
 
@@ -66,7 +79,9 @@ async fn broken_compressed_data_is_an_error_and_the_session_resumes() {
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
     bench.send(3);
-    bench.gateway.order(ShardId::ONE, [Step::Binary(vec![0xff; 40])]);
+    bench
+        .gateway
+        .order(ShardId::ONE, [Step::Binary(vec![0xff; 40])]);
     bench.send(3);
     let all = until(&mut shard, resumed).await;
     assert_eq!(seqs(&all, "TEST"), [2, 3, 4, 5, 6, 7]);
@@ -103,7 +118,10 @@ async fn frames_of_any_size_arrive_whole_with_and_without_compression() {
         let sizes = [1, 60_000, 64 << 10, 70_000, 3, 2_000_000, 5];
         let data = |size: usize| format!("\"{}\"", "é".repeat(size));
         for size in sizes {
-            bench.gateway.send(ShardId::ONE, "BIG", &data(size)).unwrap();
+            bench
+                .gateway
+                .send(ShardId::ONE, "BIG", &data(size))
+                .unwrap();
         }
         for size in sizes {
             match shard.next_message().await.unwrap() {
@@ -124,7 +142,10 @@ async fn fragments_and_slow_bytes_make_no_difference() {
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
     bench.send(40);
-    let all = until(&mut shard, |got| *got == Got::Event("TEST".into(), Some(41))).await;
+    let all = until(&mut shard, |got| {
+        *got == Got::Event("TEST".into(), Some(41))
+    })
+    .await;
     assert_eq!(seqs(&all, "TEST"), (2..=41).collect::<Vec<_>>());
 }
 
@@ -147,11 +168,16 @@ async fn an_attempt_that_fails_is_an_error_and_the_next_one_comes() {
 #[tokio::test(start_paused = true)]
 async fn three_forbidden_answers_in_a_row_are_the_end() {
     let bench = Bench::new();
-    bench.gateway.misbehave_always([Fault::http(403, &[], "CANARY")]);
+    bench
+        .gateway
+        .misbehave_always([Fault::http(403, &[], "CANARY")]);
     let mut shard = bench.shard();
     let all = until(&mut shard, |got| matches!(got, Got::End(_))).await;
     let failed = Got::Failed("connect");
-    assert_eq!(all, [failed.clone(), failed.clone(), failed, Got::End("refused")]);
+    assert_eq!(
+        all,
+        [failed.clone(), failed.clone(), failed, Got::End("refused")]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +190,9 @@ async fn a_gap_and_a_lost_session_are_told() {
     let gap = Notice::Gap { after: 1, next: 5 };
     assert_eq!(next(&mut shard).await, Got::Notice(gap));
     assert_eq!(next(&mut shard).await, Got::Event("TEST".into(), Some(5)));
-    bench.gateway.order(ShardId::ONE, [Step::InvalidSession(false)]);
+    bench
+        .gateway
+        .order(ShardId::ONE, [Step::InvalidSession(false)]);
     let all = until_ready(&mut shard).await;
     let lost = Notice::SessionLost { last_seq: 5 };
     assert!(all.contains(&Got::Notice(lost)), "{all:?}");
@@ -175,7 +203,9 @@ async fn a_missing_ack_is_found_and_resumed() {
     let bench = Bench::new();
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
-    bench.gateway.misbehave_always([Fault::withhold_acks().times(1)]);
+    bench
+        .gateway
+        .misbehave_always([Fault::withhold_acks().times(1)]);
     let all = until(&mut shard, resumed).await;
     assert_eq!(notices(&all), ["disconnected", "connected", "resumed"]);
     // Whichever deadline comes first: that depends on when the first beat fell due.
@@ -285,7 +315,10 @@ async fn no_log_line_holds_a_secret_or_a_payload() {
     assert!(text.lines().count() > 20, "{text}");
     assert!(text.contains("identifying") && text.contains("resuming"));
     assert!(!text.contains("CANARY"), "{text}");
-    assert!(text.bytes().all(|b| b == b'\n' || (0x20..0x7f).contains(&b)));
+    assert!(
+        text.bytes()
+            .all(|b| b == b'\n' || (0x20..0x7f).contains(&b))
+    );
     assert!(!text.lines().any(|line| line.starts_with("forged")));
     let _moment = Moment::Hello;
 }

@@ -67,7 +67,11 @@ async fn replayed_events_can_be_told_from_live_ones() {
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
     bench.send(4);
-    let all = until(&mut shard, |got| matches!(got, Got::Event(name, _) if name == "RESUMED")).await;
+    let all = until(
+        &mut shard,
+        |got| matches!(got, Got::Event(name, _) if name == "RESUMED"),
+    )
+    .await;
     let live = |seq| Got::Event("TEST".into(), Some(seq));
     let replayed = |seq| Got::Replayed("TEST".into(), Some(seq));
     let events: Vec<_> = all.iter().filter(|got| is_event(got)).cloned().collect();
@@ -145,7 +149,10 @@ async fn the_first_of_two_shutdowns_decides() {
     let mut shard = bench.shard();
     until_ready(&mut shard).await;
     let handle = shard.handle();
-    let (keep, end) = (handle.shutdown(Shutdown::Keep), shard.shutdown(Shutdown::End));
+    let (keep, end) = (
+        handle.shutdown(Shutdown::Keep),
+        shard.shutdown(Shutdown::End),
+    );
     let (kept, ended) = futures::future::join(keep, end).await;
     assert_eq!(kept.map(|state| state.seq()), Some(1));
     assert_eq!(ended, None);
@@ -166,7 +173,9 @@ async fn a_shard_ends_in_every_state() {
     ] {
         for drop_it in [false, true] {
             let bench = Bench::new();
-            bench.gateway.misbehave_always(Vec::from_iter(fault.clone()));
+            bench
+                .gateway
+                .misbehave_always(Vec::from_iter(fault.clone()));
             let mut shard = bench.shard();
             let handle = shard.handle();
             let poll = async { while next(&mut shard).await != Got::End("") {} };
@@ -259,7 +268,10 @@ async fn a_fatal_close_is_given_for_ever_and_ends_the_stream() {
         }
     };
     assert_eq!(all, ["connected"]);
-    assert_eq!((error.kind(), error.close_code()), (ErrorKind::Refused, Some(4014)));
+    assert_eq!(
+        (error.kind(), error.close_code()),
+        (ErrorKind::Refused, Some(4014))
+    );
     assert!(error.to_string().contains("4014"), "{error}");
     for _ in 0..3 {
         let again = shard.next_event().await.unwrap_err();
@@ -437,7 +449,10 @@ async fn the_status_tells_what_goes_on() {
     assert_eq!((status.seq_received, status.seq_taken), (Some(4), Some(1)));
     assert!(status.buffered_events >= 3);
     assert!(status.buffered_bytes > 30 && status.bytes_in > 100 && status.bytes_out > 100);
-    assert_eq!((status.counters.connects, status.counters.identifies), (1, 1));
+    assert_eq!(
+        (status.counters.connects, status.counters.identifies),
+        (1, 1)
+    );
     assert!(status.counters.heartbeats >= 4, "{status:?}");
     assert!(status.latency.last().unwrap() < Duration::from_millis(50));
     assert!(status.latency.recent().len() >= 4);

@@ -74,7 +74,11 @@ async fn a_cut_while_the_buffer_is_full_is_resumed_and_nothing_is_lost() {
     assert_eq!(seqs(&all, "TEST").len(), 600, "{:?}", notices(&all));
     assert!(seqs(&all, "TEST").is_sorted_by(|a, b| a < b));
     assert_eq!(bench.gateway.stats().identifies, 1);
-    assert!(bench.gateway.stats().resumes <= 3, "{:?}", bench.gateway.stats());
+    assert!(
+        bench.gateway.stats().resumes <= 3,
+        "{:?}",
+        bench.gateway.stats()
+    );
 }
 
 /// A replay that stands still because the buffer is full is no reason to leave the connection.
@@ -90,7 +94,12 @@ async fn a_replay_longer_than_the_buffer_waits_for_the_user() {
     let all = until(&mut shard, last).await;
     assert_eq!(seqs(&all, "TEST"), (2..=501).collect::<Vec<_>>());
     let stats = bench.gateway.stats();
-    assert_eq!((stats.identifies, stats.resumes), (1, 1), "{:?}", notices(&all));
+    assert_eq!(
+        (stats.identifies, stats.resumes),
+        (1, 1),
+        "{:?}",
+        notices(&all)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +112,10 @@ async fn a_full_buffer_does_not_hold_a_shutdown_up() {
         let begin = tokio::time::Instant::now();
         let state = shard.shutdown(how).await;
         assert!(begin.elapsed() <= Duration::from_millis(3_001));
-        assert_eq!(state.map(|state| state.seq()), (how == Shutdown::Keep).then_some(1));
+        assert_eq!(
+            state.map(|state| state.seq()),
+            (how == Shutdown::Keep).then_some(1)
+        );
         let all = until(&mut shard, |got| matches!(got, Got::End(_))).await;
         // READY was taken, and its batch is still in hand.
         let taken = if how == Shutdown::Keep { 0 } else { 4 };
@@ -146,8 +158,16 @@ async fn a_full_buffer_is_a_degraded_health_and_one_notice() {
     let last = Got::Event("TEST".into(), Some(51));
     let all = until(&mut shard, |got| *got == last).await;
     let told = notices(&all);
-    assert_eq!(told.iter().filter(|name| **name == "slow_consumer").count(), 1);
-    assert!(told.iter().filter(|name| **name == "reading_resumed").count() <= 1);
+    assert_eq!(
+        told.iter().filter(|name| **name == "slow_consumer").count(),
+        1
+    );
+    assert!(
+        told.iter()
+            .filter(|name| **name == "reading_resumed")
+            .count()
+            <= 1
+    );
     sleep(Duration::from_secs(1)).await;
     assert!(shard.health().is_ready());
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::{FutureExt, task::noop_waker_ref};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{Read, Socket};
@@ -552,4 +552,150 @@ async fn debug_shows_no_byte_of_a_message() {
     assert!(!format!("{socket:?}").contains("CAN"));
     let text = Read::Text(Bytes::from_static(b"CANARY"));
     assert_eq!(format!("{text:?}"), "Text(6 bytes)");
+}
+
+/// Goal: nothing is lost, doubled or mixed up, whatever lies between two reads, also when buffers
+/// are given back. Method: random messages, fragments and pings, written in random pieces with
+/// random pauses by a server that reads slowly; the seed is printed, and taken from `SEED`.
+#[tokio::test(start_paused = true)]
+async fn random_streams_arrive_exactly() {
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let first = seed.unwrap_or_else(|| fastrand::u64(..));
+    for seed in first..first.saturating_add(30) {
+        eprintln!("SEED={seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut messages, mut pings, mut stream) = (Vec::new(), 0, Vec::new());
+        for _ in 0..rng.usize(1..40) {
+            let max = [1, 10, 200, 10_000, 70_000, 300_000][rng.usize(..6)];
+            let message = vec![rng.u8(b'a'..=b'z'); rng.usize(..max)];
+            let parts = rng.usize(1..4);
+            for (n, part) in (0..parts).map(|n| (n, message.len() * n / parts)) {
+                let end = message.len() * (n + 1) / parts;
+                let fin = if n + 1 == parts { 0x80 } else { 0 };
+                let first = fin | u8::from(n == 0);
+                stream.extend(frame(first, &message[part..end]));
+                for _ in 0..rng.usize(..30).saturating_sub(20) {
+                    pings += 1;
+                    stream.extend(frame(PING, &vec![b'p'; rng.usize(..100)]));
+                }
+            }
+            messages.push(message);
+        }
+        stream.extend(frame(CLOSE, b"\x0f\xa0"));
+        let (mut socket, server) = pair([1, 17, 1000, 100_000][rng.usize(..4)].max(64));
+        let (mut from_client, mut to_client) = tokio::io::split(server);
+        let mut pauses = rng.fork();
+        let write = async move {
+            let mut rest = &stream[..];
+            while !rest.is_empty() {
+                let (piece, more) = rest.split_at(pauses.usize(1..=rest.len().min(50_000)));
+                to_client.write_all(piece).await.unwrap();
+                sleep(Duration::from_millis(pauses.u64(..3))).await;
+                rest = more;
+            }
+        };
+        let answers = tokio::spawn(async move {
+            let mut answers = Vec::new();
+            while from_client
+                .read_buf(&mut answers)
+                .await
+                .is_ok_and(|n| n > 0)
+            {
+                sleep(Duration::from_millis(rng.u64(..5))).await;
+            }
+            frames(&answers)
+        });
+        let read = async {
+            for message in messages {
+                let read = read(&mut socket).await;
+                assert!(
+                    matches!(&read, Read::Text(text) if *text == message),
+                    "{read:?}"
+                );
+            }
+            assert!(matches!(read(&mut socket).await, Read::Closed { .. }));
+            let _ = flush(&mut socket).await;
+            drop(socket);
+        };
+        tokio::join!(write, read);
+        let answers = answers.await.unwrap();
+        assert_eq!(
+            answers.iter().filter(|(first, _)| *first == PONG).count(),
+            pings
+        );
+        assert_eq!(answers.last().map(|(first, _)| *first), Some(CLOSE));
+    }
+}
+
+/// Gives all its bytes at once and takes bytes every other time it is asked.
+#[derive(Debug)]
+struct EveryOther {
+    bytes: Vec<u8>,
+    asked: usize,
+}
+
+impl AsyncRead for EveryOther {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        let n = buf.remaining().min(self.bytes.len());
+        buf.put_slice(&self.bytes[..n]);
+        self.bytes.drain(..n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for EveryOther {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.asked += 1;
+        if self.asked.is_multiple_of(2) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Regression: frames that were read but not decoded were dropped with the buffer when the pongs
+/// in their way could be written in the same poll after all.
+#[tokio::test(start_paused = true)]
+async fn frames_behind_a_pong_that_had_to_wait_are_kept() {
+    let long = vec![b'l'; 5000];
+    let bytes = [
+        frame(TEXT, &long),
+        frame(PING, b""),
+        frame(TEXT, b"kept"),
+        frame(PING, b""),
+        frame(TEXT, b"too"),
+    ];
+    let stream: Box<dyn Duplex> = Box::new(EveryOther {
+        bytes: bytes.concat(),
+        asked: 0,
+    });
+    let limits = Limits {
+        pongs_max: 1,
+        ..limits()
+    };
+    let mut socket = Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits);
+    for expected in [&long[..], b"kept", b"too"] {
+        let read = timeout(Duration::from_secs(1), read(&mut socket)).await;
+        assert!(matches!(read, Ok(Read::Text(text)) if text == expected));
+    }
 }

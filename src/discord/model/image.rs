@@ -1,0 +1,138 @@
+//! How is the hash of an image kept? In 17 bytes where it is one.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
+
+/// The name of an image on Discord's CDN: nearly always 32 hexadecimal digits, with `a_` before
+/// them where the image is animated; such a name takes no memory of its own.
+///
+/// Other names occur and are kept as they are.
+/// <https://docs.discord.com/developers/reference#image-formatting>
+///
+/// ```
+/// use shardstream::discord::model::ImageHash;
+/// let hash = ImageHash::from("a_0123456789abcdef0123456789abcdef");
+/// assert!(hash.is_animated());
+/// assert_eq!(hash.to_string(), "a_0123456789abcdef0123456789abcdef");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ImageHash(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Hash { animated: bool, digits: [u8; 16] },
+    Other(Box<str>),
+}
+
+impl ImageHash {
+    /// Whether the name says that the image is animated.
+    pub fn is_animated(&self) -> bool {
+        match &self.0 {
+            Repr::Hash { animated, .. } => *animated,
+            Repr::Other(text) => text.starts_with("a_"),
+        }
+    }
+}
+
+/// Lower case only, so that what is read is what is written.
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn packed(text: &str) -> Option<Repr> {
+    let (animated, hex) = text
+        .strip_prefix("a_")
+        .map_or((false, text), |hex| (true, hex));
+    let hex: &[u8; 32] = hex.as_bytes().try_into().ok()?;
+    let mut digits = [0; 16];
+    for (byte, pair) in digits.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Some(Repr::Hash { animated, digits })
+}
+
+impl From<&str> for ImageHash {
+    fn from(text: &str) -> Self {
+        Self(packed(text).unwrap_or_else(|| Repr::Other(text.into())))
+    }
+}
+
+impl fmt::Display for ImageHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Hash { animated, digits } => {
+                if *animated {
+                    f.write_str("a_")?;
+                }
+                write!(f, "{:032x}", u128::from_be_bytes(*digits))
+            }
+            Repr::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for ImageHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl Serialize for ImageHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImageHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = ImageHash;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an image's name")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ImageHash, E> {
+                Ok(text.into())
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImageHash, Repr};
+
+    #[test]
+    fn a_hash_is_packed_and_any_other_name_kept() {
+        let hex = "00ff0123456789abcdef00000000000f";
+        for text in [hex.to_owned(), format!("a_{hex}")] {
+            let hash = ImageHash::from(text.as_str());
+            assert!(matches!(hash.0, Repr::Hash { .. }), "{text}");
+            assert_eq!(hash.to_string(), text);
+        }
+        for text in [
+            "",
+            "a_",
+            "v2_x",
+            "nameplates/a/b/",
+            &hex.to_uppercase(),
+            &hex[1..],
+        ] {
+            let hash = ImageHash::from(text);
+            assert!(matches!(hash.0, Repr::Other(_)), "{text}");
+            assert_eq!(hash.to_string(), text);
+        }
+        assert_eq!(size_of::<Option<ImageHash>>(), 24);
+    }
+}
