@@ -55,7 +55,7 @@ const COMMANDS_MAX: usize = 16;
 /// hold a heartbeat back.
 const JUDGE_AFTER: usize = 4096;
 /// A user is told of slowness at most this often.
-const SLOW_NOTICE_EVERY: Duration = Duration::from_secs(60);
+const SLOW_NOTICE_EVERY: Duration = Duration::from_mins(1);
 /// Whether anybody takes events is looked at so many times within the limit.
 const UNPOLLED_LOOKS: u32 = 32;
 

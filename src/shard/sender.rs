@@ -129,7 +129,8 @@ impl<P> fmt::Debug for Sender<P> {
     }
 }
 
-#[cfg(all(test, feature = "discord"))]
+#[cfg(test)]
+#[cfg(feature = "discord")]
 mod tests {
     use std::collections::HashMap;
 

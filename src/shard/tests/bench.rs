@@ -45,9 +45,7 @@ impl Bench {
     }
 
     pub(super) fn with(builder: Builder) -> Self {
-        let gateway = builder
-            .patience(Duration::from_secs(3600))
-            .start_in_memory();
+        let gateway = builder.patience(Duration::from_hours(1)).start_in_memory();
         Self {
             gateway: Arc::new(gateway),
         }
@@ -85,7 +83,7 @@ impl Bench {
 
 /// Longer than anything takes here. Time is paused, so waiting costs nothing; but a heart that
 /// beats would go on for ever.
-const PATIENCE: Duration = Duration::from_secs(7200);
+const PATIENCE: Duration = Duration::from_hours(2);
 
 /// The next thing, by `next_message`.
 pub(super) async fn next(shard: &mut Shard) -> Got {

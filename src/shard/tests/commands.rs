@@ -61,7 +61,7 @@ async fn many_commands_keep_to_the_servers_limit() {
         for n in 0..500 {
             sender.send_payload(3, &n).await.unwrap();
         }
-        sleep(Duration::from_secs(300)).await;
+        sleep(Duration::from_mins(5)).await;
     };
     // Nothing is given meanwhile: no close, no cut.
     let drained = async { panic!("{:?}", next(&mut shard).await) };
@@ -91,7 +91,7 @@ async fn a_full_queue_refuses_and_no_command_is_lost_over_a_cut() {
     assert!(waiting.is_err(), "there is no room");
     until_ready(&mut shard).await;
     bench.send(1);
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     assert_eq!(bench.gateway.stats().resumed, 1);
     let sent = bench.gateway.stats().commands;
     assert!(
@@ -173,7 +173,7 @@ async fn a_permit_is_spent_with_identify_and_none_is_asked_for_to_resume() {
 async fn the_heart_beats_while_a_permit_is_waited_for() {
     let bench = Bench::new();
     let queue = Arc::new(Counting {
-        delay: Duration::from_secs(3600),
+        delay: Duration::from_hours(1),
         ..Counting::default()
     });
     let mut shard = shard(&bench, &queue);
@@ -188,11 +188,11 @@ async fn a_permit_that_is_not_used_goes_back() {
     for drop_it in [false, true] {
         let bench = Bench::new();
         let queue = Arc::new(Counting {
-            delay: Duration::from_secs(3600),
+            delay: Duration::from_hours(1),
             ..Counting::default()
         });
         let mut shard = shard(&bench, &queue);
-        let waited = timeout(Duration::from_secs(60), until_ready(&mut shard)).await;
+        let waited = timeout(Duration::from_mins(1), until_ready(&mut shard)).await;
         assert!(waited.is_err());
         if drop_it {
             drop(shard);

@@ -11,16 +11,17 @@ use crate::{
 };
 
 fn small(events: usize) -> Limits {
-    let mut limits = Limits::default();
-    limits.buffered_events_max = events;
-    limits
+    Limits {
+        buffered_events_max: events,
+        ..Limits::default()
+    }
 }
 
 /// A shard with a buffer of so many events, and a heartbeat every second.
 fn bench(events: usize) -> (Bench, Shard) {
     let builder = Gateway::builder()
         .heartbeat_interval(Duration::from_secs(1))
-        .resume_window(Duration::from_secs(3600))
+        .resume_window(Duration::from_hours(1))
         .log_events(false);
     let bench = Bench::with(builder);
     let config = bench.config().limits(small(events)).build().unwrap();
@@ -35,7 +36,7 @@ async fn the_heart_beats_while_the_buffer_is_full() {
     until_ready(&mut shard).await;
     for _ in 0..10 {
         bench.send(1_000);
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
     }
     let stats = bench.gateway.stats();
     assert!(stats.heartbeats >= 595, "{stats:?}");
@@ -55,7 +56,7 @@ async fn the_heart_beats_while_the_buffer_is_full() {
     let rest = until(&mut shard, |got| matches!(got, Got::Event(..))).await;
     let told = [notices(&all), notices(&rest)].concat();
     assert_eq!(told, ["slow_consumer", "reading_resumed"]);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(bench.gateway.stats().connections, 1);
 }
 
@@ -67,7 +68,7 @@ async fn a_cut_while_the_buffer_is_full_is_resumed_and_nothing_is_lost() {
     sleep(Duration::from_secs(20)).await;
     bench.gateway.order(ShardId::ONE, [Step::Rst]);
     // Longer than any deadline of a resume.
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     bench.send(100);
     let last = |got: &Got| matches!(got, Got::Event(_, Some(601)) | Got::Replayed(_, Some(601)));
     let all = until(&mut shard, last).await;
@@ -89,7 +90,7 @@ async fn a_replay_longer_than_the_buffer_waits_for_the_user() {
     bench.gateway.order(ShardId::ONE, [Step::Rst]);
     bench.send(500);
     // Longer than any deadline of a resume.
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     let last = |got: &Got| matches!(got, Got::Event(name, _) if name == "RESUMED");
     let all = until(&mut shard, last).await;
     assert_eq!(seqs(&all, "TEST"), (2..=501).collect::<Vec<_>>());
@@ -128,7 +129,7 @@ async fn a_full_buffer_does_not_hold_a_shutdown_up() {
 async fn a_shard_that_nobody_polls_is_degraded_after_a_minute_and_mends() {
     let (bench, mut shard) = bench(1024);
     until_ready(&mut shard).await;
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert!(shard.health().is_ready(), "nothing waits");
     bench.send(3);
     sleep(Duration::from_secs(59)).await;
