@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::bench::{Bench, Got, next, notices, seqs, until, until_ready};
 use crate::{
     Cause, Notice, Shard, ShardId,
+    discord::Event,
     local::{Fault, Gateway, Step},
     platform::Compression,
 };
@@ -41,6 +42,38 @@ async fn a_message_that_cannot_be_read_is_an_error_and_the_next_event_arrives() 
         assert_eq!(bench.gateway.stats().connections, 1);
         assert_eq!(shard.status().counters.garbled, 6);
     }
+}
+
+/// Goal: the payload of an event costs that event and nothing else. Method: known and unknown
+/// events with payloads of another shape, cut, or with keys in an order that hides where `d` ends.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_cannot_be_decoded_is_an_error_with_its_name() {
+    let bench = Bench::new();
+    let mut shard = bench.shard();
+    until_ready(&mut shard).await;
+    for (seq, name, data) in [
+        (2, "TYPING_START", r#"{"user_id":"CANARY"}"#),
+        (3, "TYPING_START", r#"{"user_id":}"#),
+        (4, "NEVER_HEARD_OF", r#"{"a":CANARY}"#),
+    ] {
+        let frame = format!(r#"{{"t":"{name}","s":{seq},"op":0,"d":{data}}}"#);
+        bench.gateway.order(ShardId::ONE, [Step::Send(frame)]);
+        let error = shard.next_event().await.unwrap_err();
+        assert!(!error.is_fatal());
+        assert_eq!(error.seq(), Some(seq), "{error:?}");
+        assert_eq!(error.event_name(), Some(name), "{error:?}");
+        assert!(!format!("{error:?} {error}").contains("CANARY"));
+    }
+    let behind = r#"{"t":"NEVER_HEARD_OF","s":5,"op":0,"d":{"a":1},"x":{"y":2}}"#;
+    bench
+        .gateway
+        .order(ShardId::ONE, [Step::Send(behind.into())]);
+    match shard.next_event().await.unwrap() {
+        Event::Unknown(unknown) => assert_eq!(&*unknown.data, r#"{"a":1}"#),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shard.last_sequence(), Some(5));
+    assert_eq!(bench.gateway.stats().connections, 1);
 }
 
 #[tokio::test(start_paused = true)]
