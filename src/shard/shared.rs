@@ -84,7 +84,7 @@ impl<P: Platform> Shared<P> {
             session: held.session,
             seq: held.begins,
         });
-        // The channel takes no capacity of zero; `build` has refused it, `new` has not.
+        // A channel panics on a capacity of zero or beyond its own maximum.
         let (commands, waiting) = mpsc::channel(limits.commands_max.clamp(1, 1 << 20));
         let shared = Arc::new(Self {
             id,

@@ -104,7 +104,9 @@ impl<P: Platform> Driver<P> {
             let _internal = self.session.handle(now, Input::CaughtUp);
             self.act(now);
         }
-        if mem::take(&mut self.slow.announced) {
+        // The start of a new connection is read though the buffer may still be full.
+        if self.slow.announced && self.writer.has_room() {
+            self.slow.announced = false;
             self.tell(Notice::ReadingResumed);
         }
     }

@@ -310,6 +310,24 @@ async fn a_bad_configuration_is_the_first_error_and_nothing_is_connected() {
     assert_eq!(shard.shutdown(Shutdown::Keep).await, None);
 }
 
+/// Compiles, or does not.
+#[test]
+fn a_shard_and_all_its_parts_may_cross_threads() {
+    const fn sends<T: Send + Sync + Unpin + 'static>() {}
+    const fn future<T: Send>(_: &T) {}
+    sends::<Shard>();
+    sends::<crate::ShardHandle>();
+    sends::<crate::Sender<crate::discord::Discord>>();
+    sends::<crate::Frame>();
+    sends::<crate::Watch>();
+    let mut shard = Shard::new(ShardId::ONE, "token", Intents::GUILDS);
+    future(&shard.next_event());
+    future(&shard.next_message());
+    future(&shard.sender().send_payload(3, &1));
+    future(&shard.watch().changed());
+    future(&shard.shutdown(Shutdown::End));
+}
+
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
     let mut shard = Shard::new(ShardId::ONE, "token", Intents::GUILDS);
@@ -373,6 +391,39 @@ async fn a_dropped_wait_takes_nothing() {
     assert_eq!(all.iter().filter(|name| *name == "TEST").count(), 50);
     assert_eq!(shard.status().seq_taken, shard.status().seq_received);
     assert_eq!(bench.gateway.stats().resumed, 1);
+}
+
+/// The same over real sockets, with driver, user and server on different threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_and_sockets_make_no_difference() {
+    let events: Vec<_> = (0..2_000)
+        .map(|n| crate::local::Event::new("TEST", format!("{{\"n\":{n}}}")).unwrap())
+        .collect();
+    let gateway = Gateway::builder().feed(crate::local::Feed::new(events));
+    let gateway = gateway.log_events(false).start().await.unwrap();
+    gateway.misbehave([Fault::rst_after(700)]);
+    let limits = crate::Limits {
+        buffered_events_max: 100,
+        ..crate::Limits::default()
+    };
+    let config = Config::builder("CANARY", Intents::GUILDS)
+        .gateway_url(gateway.url())
+        .limits(limits);
+    let mut shard: Shard = Shard::with_config(ShardId::ONE, config.build().unwrap());
+    let user = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while taken.len() < 2_000 {
+            if let Got::Event(_, seq) | Got::Replayed(_, seq) = next(&mut shard).await {
+                taken.extend(seq);
+            }
+        }
+        (taken, shard.shutdown(Shutdown::End).await)
+    });
+    let (taken, state) = user.await.unwrap();
+    assert!(taken.is_sorted_by(|a, b| a < b));
+    assert_eq!(state, None);
+    let stats = gateway.stats();
+    assert_eq!((stats.identifies, stats.resumed), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
