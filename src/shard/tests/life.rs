@@ -419,9 +419,9 @@ async fn threads_and_sockets_make_no_difference() {
         }
         (taken, shard.shutdown(Shutdown::End).await)
     });
-    let (taken, state) = user.await.unwrap();
+    let (taken, kept) = user.await.unwrap();
     assert!(taken.is_sorted_by(|a, b| a < b));
-    assert_eq!(state, None);
+    assert_eq!(kept, None);
     let stats = gateway.stats();
     assert_eq!((stats.identifies, stats.resumed), (1, 1));
 }
