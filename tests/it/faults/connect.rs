@@ -7,15 +7,15 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use futures::{FutureExt, future::join_all};
+use futures::FutureExt;
 use shardstream::{
     Cause, Config, ErrorKind, Intents, Notice, ShardId, Tls,
-    local::{Act, Fault, Gateway, Moment, Step},
+    local::{Fault, Gateway, Moment, Step},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream},
@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::world::{
     Authority, Bot, Door, Got, TcpServer, Way, World, assert_backoff, frame, lock, ms, pour,
-    read_head, real_bot_with, scaled, scaled_gateway, secs, self_signed, targets,
+    read_head, scaled, scaled_gateway, secs, self_signed, targets,
 };
 
 /// Rows without a test here.
@@ -294,6 +294,8 @@ async fn is_never_trusted(world: &World, server: Serve, text: &str) {
             let _ = tokio::io::copy_bidirectional(&mut pipe, &mut near).await;
         })
     });
+    let before = world.wire.dials().len();
+    let served = world.gateway.stats().connections;
     let mut bot = world.bot();
     bot.idle(secs(600)).await;
     let errors = bot.errors(ErrorKind::Connect);
@@ -302,11 +304,12 @@ async fn is_never_trusted(world: &World, server: Serve, text: &str) {
         assert!(error.contains("TLS handshake: ") && error.contains(text), "{text}: {error}");
         assert!(!error.contains("CANARY"));
     }
-    assert_backoff(&world.wire.gaps(0));
+    assert_backoff(&world.wire.gaps(before));
     for first in lock(&heard).iter() {
         assert_eq!(first.first(), Some(&0x16), "TLS and nothing else");
     }
-    assert_eq!(world.gateway.stats().connections, 0, "nobody asked for the upgrade");
+    let stats = world.gateway.stats();
+    assert_eq!(stats.connections, served, "nobody asked for the upgrade");
     world.wire.heal();
     bot.begin().await;
 }
@@ -339,11 +342,8 @@ async fn f08_a_certificate_that_does_not_hold_is_never_accepted_and_the_token_ne
         (Authority::new().server(&[HOST]), "UnknownIssuer"),
         (self_signed(&[HOST]), "invalid peer certificate"),
     ];
-    is_never_trusted(&world, tls_server(cases[0].0.clone()), cases[0].1).await;
-    for (server, text) in &cases[1..] {
-        let (mut fresh, _) = World::tls(HOST, None);
-        fresh.trust_as(&world);
-        is_never_trusted(&fresh, tls_server(server.clone()), text).await;
+    for (server, text) in cases {
+        is_never_trusted(&world, tls_server(server), text).await;
     }
 }
 
@@ -778,4 +778,295 @@ async fn f20_an_extension_or_subprotocol_that_was_not_asked_for_is_no_upgrade() 
         with(&answer, "Sec-WebSocket-Protocol: chat")
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_a_system_that_gives_no_socket_backs_off_and_keeps_the_session() {
+    // As Linux numbers them; elsewhere they are other errors, which do as well.
+    for (error, text) in [
+        (|| io::Error::from_raw_os_error(24), "(os error 24)"),
+        (|| io::Error::from_raw_os_error(99), "(os error 99)"),
+        (|| io::Error::from_raw_os_error(101), "(os error 101)"),
+    ] as [(fn() -> io::Error, &str); 3]
+    {
+        backs_off_and_keeps_the_session(error, text).await;
+    }
+}
+
+/// `tail` with this many descriptors, and what it prints.
+struct Tail {
+    child: tokio::process::Child,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl Tail {
+    fn start(url: &str, descriptors: usize) -> Self {
+        let test = std::env::current_exe().expect("a test has a path");
+        let folder = test.ancestors().nth(2).expect("target");
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")])
+            .arg(folder.join("examples/tail"))
+            .args(["--token", "any", "--url", url])
+            .env_clear()
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a shell, and `cargo build --examples`");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, lines }
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        loop {
+            let line = timeout(secs(30), self.lines.next_line()).await;
+            let line = line.expect("it says more").unwrap().expect("it runs");
+            let value = serde_json::from_str(&line).unwrap();
+            if wanted(&value) {
+                return value;
+            }
+        }
+    }
+
+    /// The numbers of its sockets, rising; none where the system does not tell.
+    fn sockets(&self) -> Vec<usize> {
+        let id = self.child.id().expect("it runs");
+        let Ok(open) = std::fs::read_dir(format!("/proc/{id}/fd")) else {
+            return Vec::new();
+        };
+        let socket = |entry: io::Result<std::fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let target = std::fs::read_link(&path).ok()?;
+            let number = path.file_name()?.to_str()?.parse().ok()?;
+            target.to_str()?.starts_with("socket:").then_some(number)
+        };
+        let mut sockets: Vec<usize> = open.filter_map(socket).collect();
+        sockets.sort_unstable();
+        sockets
+    }
+
+    async fn terminate(mut self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let killed = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(killed.unwrap().success());
+        let exit = timeout(secs(30), self.child.wait()).await.expect("it ends");
+        assert!(exit.unwrap().success());
+    }
+}
+
+/// Goal: a process that has no descriptor left for a socket tries again and stays alive. Method:
+/// look which number its connection has, the last of its sockets, and start it again with the
+/// numbers below it.
+#[tokio::test]
+async fn f21_a_process_without_descriptors_tries_again() {
+    let gateway = Gateway::start().await.unwrap();
+    let mut tail = Tail::start(gateway.url(), 64);
+    tail.until(|line| line["event"] == "READY").await;
+    let Some(last) = tail.sockets().last().copied() else {
+        println!("this system does not tell what a process has open");
+        return;
+    };
+    tail.terminate().await;
+    let mut tail = Tail::start(gateway.url(), last);
+    for _ in 0..2 {
+        let failed = tail.until(|line| line["kind"] == "connect").await;
+        assert!(failed["error"].as_str().unwrap().contains("os error 24"), "{failed}");
+        assert_eq!(failed["fatal"], false);
+    }
+    tail.terminate().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f21_a_shard_that_gets_no_socket_leaves_the_others_alone() {
+    let world = World::new(Gateway::builder());
+    let mut live = begun(&world).await;
+    world.wire.always(|_| Way::Fail(io::Error::from_raw_os_error(24)));
+    let mut other = world.bot();
+    for _ in 0..5 {
+        assert!(other.error().await.to_string().contains("os error 24"));
+        live.goes_on().await;
+    }
+    assert_eq!(live.causes(), []);
+    assert_eq!(world.gateway.stats().connections, 1);
+}
+
+#[tokio::test]
+async fn f21_failed_attempts_keep_no_descriptor() {
+    let gateway = Gateway::start().await.unwrap();
+    let mut tail = Tail::start(gateway.url(), 64);
+    tail.until(|line| line["event"] == "READY").await;
+    gateway.send(ShardId::ONE, "TEST", "1").unwrap();
+    tail.until(|line| line["event"] == "TEST").await;
+    let before = tail.sockets().len();
+    for fault in [Fault::rst_on_accept(), Fault::http(500, &[], "")] {
+        gateway.misbehave([fault]);
+        gateway.order(ShardId::ONE, [Step::Rst]);
+        tail.until(|line| line["kind"] == "connect").await;
+        tail.until(|line| line["event"] == "RESUMED").await;
+        gateway.send(ShardId::ONE, "TEST", "2").unwrap();
+        tail.until(|line| line["event"] == "TEST").await;
+    }
+    assert_eq!(tail.sockets().len(), before);
+    tail.terminate().await;
+}
+
+/// Goal: however the resume url is dead, it is tried once, then the base url has the session, no
+/// later than 11 s after the cut.
+#[tokio::test(start_paused = true)]
+async fn f107_a_dead_resume_url_is_tried_once_and_then_the_base_url_has_the_session() {
+    fn not_found() -> Way {
+        Way::serve(|mut pipe| async move {
+            read_head(&mut pipe).await;
+            pour(&mut pipe, b"HTTP/1.1 404 Not Found\r\n\r\n").await;
+        })
+    }
+    fn garbage() -> Way {
+        Way::serve(|mut pipe| async move {
+            pour(&mut pipe, &[0; 64]).await;
+        })
+    }
+    let cases: [(&str, &str, fn() -> Way); 6] = [
+        ("refused", "ws://127.0.0.2:9", || Way::Fail(refused())),
+        ("silent", "ws://127.0.0.2:9", || Way::Hang),
+        ("no such name", "ws://127.0.0.2:9", || Way::Fail(no_such_name())),
+        ("404", "ws://127.0.0.2:9", not_found),
+        ("no TLS", "wss://127.0.0.2:9", garbage),
+        ("closed", "ws://127.0.0.2:9", || Way::serve(|pipe| async { drop(pipe) })),
+    ];
+    for (name, url, way) in cases {
+        let world = World::new(Gateway::builder().resume_url(url));
+        let mut bot = begun(&world).await;
+        world.wire.always(move |dialled| match dialled.host.as_str() {
+            "127.0.0.2" => way(),
+            _ => Way::Gateway,
+        });
+        let cut = Instant::now();
+        bot.order([Step::Rst]);
+        bot.goes_on().await;
+        let took = cut.elapsed();
+        assert!(took <= secs(11), "{name}: {took:?}");
+        bot.kept_its_session(1);
+        let hosts: Vec<_> = world.wire.dials().into_iter().map(|dial| dial.host).collect();
+        assert_eq!(hosts, ["127.0.0.1", "127.0.0.2", "127.0.0.1"], "{name}");
+        // Also after the next cut the session is there. RESUMED names no url: the base has it.
+        bot.order([Step::Rst]);
+        bot.goes_on().await;
+        bot.kept_its_session(2);
+        assert_eq!(world.wire.dials()[3].host, "127.0.0.1", "{name}");
+    }
+}
+
+/// As JSON texts, in place of a url to which the token may be sent.
+fn hostile_urls() -> Vec<String> {
+    let mut urls: Vec<String> = [
+        "ws://gateway.discord.gg",
+        "http://gateway.discord.gg",
+        "https://gateway.discord.gg",
+        "gateway.discord.gg",
+        "//gateway.discord.gg",
+        "ftp://gateway.discord.gg",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "unix:///run/socket",
+        "",
+        " ",
+        "wss://",
+        "wss:///path",
+        "wss://:443",
+        "wss://evil.example",
+        "wss://evil.example/gateway.discord.gg",
+        "wss://evil.example?gateway.discord.gg",
+        "wss://evil.example#gateway.discord.gg",
+        "wss://gateway.discord.gg.evil.example",
+        "wss://discord.gg.evil.example",
+        "wss://evildiscord.gg",
+        "wss://evil-discord.gg",
+        "wss://discord.gg:80",
+        "wss://gateway-us.discord.gg:8443",
+        "wss://gateway-us.discord.gg:0",
+        "wss://gateway-us.discord.gg:65536",
+        "wss://gateway-us.discord.gg:",
+        "wss://gateway-us.discord.gg:443:443",
+        "wss://gateway-us.discord.gg@evil.example",
+        "wss://evil.example@gateway-us.discord.gg",
+        "wss://user:password@gateway-us.discord.gg",
+        "wss://gateway-us.discord.gg\\@evil.example",
+        "wss:\\\\gateway-us.discord.gg",
+        "wss://gateway-us.discord.gg%2eevil.example",
+        "wss://gateway-us.discord.gg%00.evil.example",
+        "wss://evil.example%2f.discord.gg",
+        "wss://gateway us.discord.gg",
+        "wss://gateway-us.discord.gg\u{0}",
+        "wss://gateway-us.discord.gg\r\nHost: evil.example",
+        " wss://gateway-us.discord.gg",
+        "wss://gateway-us.discord.gg\n",
+        "wss://gateway-us.d\u{456}scord.gg",
+        "wss://\u{ff45}vil.example",
+        "wss://.discord.gg",
+        "wss://..discord.gg",
+        "wss://discord..gg",
+        "wss://gateway.discord.gg.",
+        "wss://gg",
+        "wss://localhost",
+        "wss://127.0.0.1",
+        "ws://127.0.0.1:1",
+        "wss://[::1]",
+        "wss://[::ffff:127.0.0.1]",
+        "wss://[gateway.discord.gg]",
+        "wss://[::1",
+        "wss://10.0.0.1",
+        "wss://169.254.169.254/latest/meta-data",
+        "wss://0x7f.1",
+        "wss://2130706433",
+        "wss://127.1",
+        "wss://0.0.0.0",
+        "wss://gateway-us.discord.gg?token=1",
+        "wss://gateway-us.discord.gg#x",
+        "wss://gateway-us.discord.gg/%2e%2e?x",
+    ]
+    .into_iter()
+    .map(|url| serde_json::Value::from(url).to_string())
+    .collect();
+    let long = format!("wss://{}.discord.gg", "a".repeat(64 << 10));
+    urls.push(serde_json::Value::from(long).to_string());
+    let path = format!("wss://gateway-us.discord.gg/{}", "a".repeat(64 << 10));
+    urls.push(serde_json::Value::from(path).to_string());
+    let typed = ["null", "0", "-1e300", "true", "[]", "{}", r#"["wss://gateway.discord.gg"]"#];
+    urls.extend(typed.map(String::from));
+    urls
+}
+
+/// Goal: a url that is not the platform's is never dialled, and costs nothing but itself: the
+/// session is resumed at the base url. Method: dial by host, behind TLS as in earnest, so that
+/// addresses of this machine are strangers too.
+#[tokio::test(start_paused = true)]
+async fn f108_a_hostile_resume_url_is_never_dialled_and_the_base_url_has_the_session() {
+    const HOST: &str = "gateway.discord.gg";
+    let urls = hostile_urls();
+    assert!(urls.len() >= 40);
+    for url in &urls {
+        let (world, _) = World::tls(HOST, None);
+        world.gateway.misbehave([Fault::ready_with("resume_gateway_url", url)]);
+        let mut bot = begun(&world).await;
+        bot.order([Step::Rst]);
+        bot.goes_on().await;
+        bot.kept_its_session(1);
+        for dial in world.wire.dials() {
+            assert_eq!((dial.host.as_str(), dial.port), (HOST, 443), "{url}");
+        }
+        assert_eq!(world.wire.dials().len(), 2, "{url}");
+        assert_eq!(bot.errors(ErrorKind::Connect), [""; 0], "{url}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f108_a_resume_url_of_the_platform_is_dialled() {
+    let (world, _) = World::tls("gateway.discord.gg", Some("wss://gateway-us.discord.gg"));
+    let mut bot = begun(&world).await;
+    bot.order([Step::Rst]);
+    bot.goes_on().await;
+    bot.kept_its_session(1);
+    let hosts: Vec<_> = world.wire.dials().into_iter().map(|dial| dial.host).collect();
+    // Its certificate is for another name here, so the base url follows.
+    assert_eq!(hosts, ["gateway.discord.gg", "gateway-us.discord.gg", "gateway.discord.gg"]);
 }

@@ -237,6 +237,11 @@ impl World {
         (world, authority)
     }
 
+    /// From here on, bots trust whom this configuration trusts.
+    pub(crate) fn trust(&mut self, client: Arc<ClientConfig>) {
+        self.client = Some(client);
+    }
+
     fn at(url: &str, builder: Builder, tls: Option<TlsAcceptor>) -> Self {
         let gateway = Arc::new(builder.patience(PATIENCE_PAUSED).start_in_memory());
         Self {
