@@ -430,7 +430,8 @@ impl Bot {
         self.sent += 1;
         let data = format!("[{},{:?}]", self.sent, "x".repeat(len));
         let sessions = self.gateway.send(ShardId::ONE, "TEST", &data);
-        assert_eq!(sessions.expect("JSON"), 1, "one session is there to get it");
+        // A session that was given up may be there still.
+        assert!(sessions.expect("JSON") >= 1, "a session is there to get it");
     }
 
     /// Forgets the numbers of a session that was lost.
@@ -723,7 +724,6 @@ pub(crate) async fn pour(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -
 
 /// A listener in front of a gateway: what comes is served by the plan, then by the gateway.
 pub(crate) struct Door {
-    pub(crate) port: u16,
     plan: Arc<Mutex<VecDeque<TcpServer>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -740,7 +740,6 @@ impl Door {
         gateway: &Arc<Gateway>,
         tls: Option<TlsAcceptor>,
     ) -> Self {
-        let port = listener.local_addr().expect("bound").port();
         let plan: Arc<Mutex<VecDeque<TcpServer>>> = Arc::default();
         let (planned, gateway) = (Arc::clone(&plan), Arc::clone(gateway));
         let task = tokio::spawn(async move {
@@ -760,7 +759,7 @@ impl Door {
                 });
             }
         });
-        Self { port, plan, task }
+        Self { plan, task }
     }
 
     /// The next connections are served by these.
