@@ -11,6 +11,8 @@
 //! | `websocket` | How are messages framed? |
 //! | `http` | How is a platform's REST API asked? |
 
+#[cfg(test)]
+mod autobahn;
 mod dial;
 mod frames;
 mod gate;

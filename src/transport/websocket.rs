@@ -147,6 +147,13 @@ impl Socket {
         }
     }
 
+    /// As [`send_text`](Self::send_text), for the one peer that wants its bytes back.
+    #[cfg(test)]
+    pub(super) fn send_binary(&mut self, payload: &[u8]) {
+        assert!(self.can_send(), "asked before");
+        self.queue(Message::binary(payload.to_vec()));
+    }
+
     /// Queues a close frame. Reading goes on until the peer's own. A second one is not queued.
     ///
     /// A code that may not stand on the wire is left out.
