@@ -199,7 +199,6 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("bad.session");
     let path = file.to_str().expect("UTF-8");
-    let (mut gateway, ws, _) = gateway::<&str>(&[], "warn");
     for text in [
         "",
         "{",
@@ -209,12 +208,14 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
         r#"{"version":9,"platform":"discord","total":1,"shards":[]}"#,
     ] {
         std::fs::write(&file, text).expect("writes");
+        // One each, so that none has to wait for its turn to identify.
+        let (mut gateway, ws, _) = gateway::<&str>(&[], "warn");
         let mut tail = tail(&ws, &["--session-file", path]);
         tail.until(|line| line["kind"] == "session_file");
         tail.until(|line| line["event"] == "READY");
         assert!(tail.terminate().0.success());
+        gateway.terminate();
     }
-    gateway.terminate();
     let _ = std::fs::remove_dir_all(&folder);
 }
 
