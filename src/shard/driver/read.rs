@@ -76,8 +76,10 @@ impl<P: Platform> Driver<P> {
             }
             return true;
         }
-        if self.reading == Reading::Open {
+        if self.reading != Reading::Paused {
             let _internal = self.session.handle(now, Input::ReadingPaused);
+        }
+        if self.reading == Reading::Open {
             self.slow.since = Some(now);
             let told = self.slow.told_at;
             if told.is_none_or(|at| now.duration_since(at) >= SLOW_NOTICE_EVERY) {
