@@ -356,6 +356,14 @@ impl Frames {
         mark.unwrap_or(Mark::Whole)
     }
 
+    /// The length of the message whose piece was taken last, where it is known: its last frame
+    /// has begun, and no other message behind it.
+    pub(super) fn message_len(&self) -> Option<usize> {
+        let known = self.fin && self.marks.is_empty();
+        let len = known.then_some(self.message.len);
+        len.and_then(|len| usize::try_from(len).ok())
+    }
+
     /// Counts a frame and starts its payload.
     fn enter(&mut self, frame: &Parsed) -> Result<(), End> {
         self.piece_of_text = false;

@@ -204,7 +204,8 @@ impl Socket {
                 Read::Binary(payload)
             });
         };
-        let len_max = self.limits.message_len_max;
+        let len = self.gate().frames().message_len();
+        let len_max = len.unwrap_or(self.limits.message_len_max);
         push_piece(&mut self.partial, message.as_payload(), len_max);
         last.then(|| {
             let mut payload = std::mem::take(&mut self.partial);
@@ -344,7 +345,7 @@ impl Socket {
 }
 
 /// Adds to a message that comes in pieces. Space grows by a quarter at most, so that it follows
-/// what arrived, and never beyond the longest message.
+/// what arrived, and never beyond `len_max`, which is the message's own length where that is known.
 fn push_piece(message: &mut Vec<u8>, piece: &[u8], len_max: usize) {
     let len = message.len();
     if message.capacity() - len < piece.len() {
