@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    mem, str,
+    io, mem, str,
     task::{Context, Poll},
     time::Instant,
 };
@@ -123,7 +123,8 @@ impl<P: Platform> Driver<P> {
             }
             Read::Cut(error) => {
                 observe::cut(&error);
-                self.lost(now, Lost::Cut);
+                let stalled = error.kind() == io::ErrorKind::TimedOut;
+                self.lost(now, if stalled { Lost::WriteStall } else { Lost::Cut });
             }
             Read::Broken => self.lost(now, Lost::BrokenFrame),
             Read::TooLong => self.lost(now, Lost::TooLong),
