@@ -58,6 +58,16 @@ impl Inflate {
         }
     }
 
+    /// Whether this binary WebSocket message is plain text by its content: an object that begins
+    /// where a compressed message would.
+    ///
+    /// Nothing compressed begins so there. A zlib stream begins with another byte, and the `{` of
+    /// a later message would be the header of its stream's last block, which the gateway's has
+    /// not.
+    pub(crate) const fn is_plain(&self, message: &[u8]) -> bool {
+        self.packed == 0 && self.failed.is_none() && matches!(message, [b'{', ..])
+    }
+
     /// Takes one binary WebSocket message and appends what it inflates to.
     ///
     /// `Ok(true)` when `out` now holds a complete gateway message, `Ok(false)` when more is to
@@ -269,6 +279,23 @@ mod tests {
             let packed = server.message(text.as_bytes());
             assert_eq!(client.push(&packed, &mut out), Ok(true));
             assert_eq!(out, [b"kept", text.as_bytes()].concat());
+        }
+    }
+
+    /// A piece of a message may begin with any byte: only its start tells.
+    #[test]
+    fn plain_text_is_known_between_messages_only() {
+        let mut server = Deflate::new(6);
+        let mut client = inflate();
+        assert!(client.is_plain(b"{\"op\":10}") && !client.is_plain(b"") && !client.is_plain(b"["));
+        for n in 0..200 {
+            let packed = server.message(&noise(n, 1));
+            assert!(!client.is_plain(&packed), "{n}");
+            let (front, back) = packed.split_at(packed.len() / 2);
+            let mut out = Vec::new();
+            assert_eq!(client.push(front, &mut out), Ok(false));
+            assert!(!client.is_plain(b"{"), "{n}");
+            client.push(back, &mut out).unwrap();
         }
     }
 

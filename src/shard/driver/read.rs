@@ -147,9 +147,11 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// A binary message: compressed where that was asked for, else text by another name.
+    /// A binary message: compressed where that was asked for and its content agrees, else text by
+    /// another name.
     fn binary(&mut self, now: Instant, packed: Bytes) {
-        if self.link.opened().is_none_or(|open| open.inflate.is_none()) {
+        let inflate = self.link.opened().and_then(|open| open.inflate.as_ref());
+        if inflate.is_none_or(|inflate| inflate.is_plain(&packed)) {
             self.plain(now, packed);
             return;
         }
