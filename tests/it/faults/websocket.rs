@@ -1,23 +1,17 @@
-//! The WebSocket layer: frames that break its rules, claim too much or come too slowly; peers that
-//! do not read, do not answer or vanish.
+//! The WebSocket layer: frames that break its rules, claim too much or come too slowly.
 
-use std::{sync::Arc, time::Duration};
+mod peers;
 
-use futures::{FutureExt, future::join_all};
+use std::sync::Arc;
+
+use futures::future::join_all;
 use shardstream::{
-    Cause, Compression, ErrorKind, Limits, Notice, Shutdown,
-    local::{Act, Builder, Fault, Gateway, Moment, Step},
+    Cause, Compression, ErrorKind, Limits, Notice,
+    local::{Act, Gateway, Step},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
 
-use super::connect::world::{
-    Bot, Door, Got, TcpServer, World, closes, frame, ms, real_bot, scaled_gateway, secs,
-    times,
-};
+use super::connect::world::{Bot, Got, World, closes, frame, ms, real_bot, scaled_gateway, secs};
 
 /// Rows without a test here.
 pub(super) const REASONS: &[(&str, &str)] = &[];
@@ -42,7 +36,11 @@ fn resumed_from(gateway: &Gateway) -> Option<u64> {
         Act::Resume { seq, .. } => Some(seq),
         _ => None,
     };
-    gateway.log().into_iter().rev().find_map(|record| seq(record.act))
+    gateway
+        .log()
+        .into_iter()
+        .rev()
+        .find_map(|record| seq(record.act))
 }
 
 /// Goal: these bytes in the middle of a session end the connection for this cause, with this code
@@ -54,7 +52,11 @@ async fn ends_and_resumes(name: &str, bytes: Vec<u8>, cause: Cause, code: Option
     let seq = bot.shard.last_sequence();
     bot.order([Step::Raw(bytes)]);
     assert_eq!(bot.disconnected().await, (cause, true), "{name}");
-    assert_eq!(bot.shard.last_sequence(), seq, "{name}: the sequence is what it was");
+    assert_eq!(
+        bot.shard.last_sequence(),
+        seq,
+        "{name}: the sequence is what it was"
+    );
     bot.goes_on().await;
     bot.kept_its_session(1);
     assert_eq!(resumed_from(&world.gateway), seq, "{name}");
@@ -77,8 +79,14 @@ async fn f23_a_frame_that_breaks_the_rfc_is_answered_by_1002_and_resumes() {
         ("ping of 126 bytes".to_owned(), frame(PING, &[0; 126])),
         ("pong of 126 bytes".to_owned(), frame(PONG, &[0; 126])),
         ("close of 126 bytes".to_owned(), frame(CLOSE, &[0; 126])),
-        ("text inside a text".to_owned(), [frame(0x01, b"{"), frame(TEXT, b"}")].concat()),
-        ("long form of a short length".to_owned(), vec![TEXT, 126, 0, 2, b'{', b'}']),
+        (
+            "text inside a text".to_owned(),
+            [frame(0x01, b"{"), frame(TEXT, b"}")].concat(),
+        ),
+        (
+            "long form of a short length".to_owned(),
+            vec![TEXT, 126, 0, 2, b'{', b'}'],
+        ),
     ];
     for rsv in [0x40, 0x20, 0x10, 0x70] {
         cases.push((format!("RSV {rsv:#x}"), frame(TEXT | rsv, b"{}")));
@@ -120,7 +128,11 @@ async fn f24_a_claim_of_exactly_the_limit_is_waited_for() {
 
 /// How long the frame of the next event with so much padding is.
 fn event_len(padding: usize) -> usize {
-    format!(r#"{{"t":"TEST","s":3,"op":0,"d":[2,"{}"]}}"#, "x".repeat(padding)).len()
+    format!(
+        r#"{{"t":"TEST","s":3,"op":0,"d":[2,"{}"]}}"#,
+        "x".repeat(padding)
+    )
+    .len()
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +187,10 @@ async fn poison_ends_the_session(compression: Compression, change: fn(&mut Limit
 
 #[tokio::test(start_paused = true)]
 async fn f25_a_message_that_is_too_long_in_every_replay_costs_the_session_only() {
-    poison_ends_the_session(Compression::None, |limits| limits.message_len_max = 64 << 10).await;
+    poison_ends_the_session(Compression::None, |limits| {
+        limits.message_len_max = 64 << 10;
+    })
+    .await;
     let limit = |limits: &mut Limits| limits.inflated_len_max = 64 << 10;
     let bot = poison_ends_the_session(Compression::Zlib, limit).await;
     assert_eq!(bot.errors(ErrorKind::Compression).len(), 4);
@@ -258,7 +273,11 @@ async fn f27_pings_of_a_peer_that_reads_are_all_answered() {
     bot.order([Step::Raw(frame(PING, b"?").repeat(10_000))]);
     bot.goes_on().await;
     bot.idle(secs(1)).await;
-    let pongs = tap.frames().iter().filter(|(first, _)| *first == PONG).count();
+    let pongs = tap
+        .frames()
+        .iter()
+        .filter(|(first, _)| *first == PONG)
+        .count();
     assert_eq!(pongs, 10_000);
     assert_eq!(bot.causes(), []);
 }
@@ -273,7 +292,10 @@ async fn f28_pings_are_echoed_exactly_and_unasked_pongs_ignored() {
     let longest: Vec<u8> = (0..125).map(|n| n * 2 + 1).collect();
     let payloads: [&[u8]; 4] = [b"", b"\x00", "\u{456}\n".as_bytes(), &longest];
     for payload in payloads {
-        bot.order([Step::Raw(frame(PONG, payload)), Step::Ping(payload.to_vec())]);
+        bot.order([
+            Step::Raw(frame(PONG, payload)),
+            Step::Ping(payload.to_vec()),
+        ]);
         bot.goes_on().await;
     }
     // Between the fragments of a message too.
@@ -316,8 +338,15 @@ async fn f29_text_where_binary_is_expected_and_the_reverse_are_read() {
 /// that happen to inflate to something, and one that does not; then more of the real stream.
 #[tokio::test(start_paused = true)]
 async fn f29_binary_that_is_not_compressed_where_it_should_be_is_read() {
-    let long = format!(r#"{{"t":"OTHER","op":0,"d":{{"text":"{}"}}}}"#, "hello there ".repeat(9));
-    for text in [r#"{"op":0,"t":"OTHER","d":{}}"#, r#"{"op":0,"t":"OTHER"}"#, long.as_str()] {
+    let long = format!(
+        r#"{{"t":"OTHER","op":0,"d":{{"text":"{}"}}}}"#,
+        "hello there ".repeat(9)
+    );
+    for text in [
+        r#"{"op":0,"t":"OTHER","d":{}}"#,
+        r#"{"op":0,"t":"OTHER"}"#,
+        long.as_str(),
+    ] {
         let world = World::new(Gateway::builder());
         let config = world.config().compression(Compression::Zlib);
         let mut bot = Bot::new(config, &world.gateway, secs(3600));
@@ -334,7 +363,13 @@ async fn f29_binary_that_is_not_compressed_where_it_should_be_is_read() {
 /// What is neither is an error, or silence that the ack rule ends.
 #[tokio::test(start_paused = true)]
 async fn f29_binary_that_is_neither_compressed_nor_text_resumes() {
-    for bytes in [&b"\x07"[..], b"[]", b"\xff\xff\xff\xff\xff", b"hello", b"\x1f\x8b\x08\x00"] {
+    for bytes in [
+        &b"\x07"[..],
+        b"[]",
+        b"\xff\xff\xff\xff\xff",
+        b"hello",
+        b"\x1f\x8b\x08\x00",
+    ] {
         let world = World::new(Gateway::builder());
         let config = world.config().compression(Compression::Zlib);
         let mut bot = Bot::new(config, &world.gateway, secs(3600));
@@ -342,7 +377,10 @@ async fn f29_binary_that_is_neither_compressed_nor_text_resumes() {
         let start = Instant::now();
         bot.order([Step::Binary(bytes.to_vec())]);
         let (cause, resumable) = bot.disconnected().await;
-        let dead = matches!(cause, Cause::Compression | Cause::MissingAck | Cause::Silence);
+        let dead = matches!(
+            cause,
+            Cause::Compression | Cause::MissingAck | Cause::Silence
+        );
         assert!(dead && resumable, "{bytes:?}: {cause:?}");
         // One whole interval may pass before a heartbeat that needs its ack.
         let took = start.elapsed();
@@ -401,12 +439,18 @@ async fn f31_a_frame_that_is_cut_is_discarded_and_replayed_whole() {
         bot.begin().await;
         bot.order([Step::CutNext { byte, reset }]);
         bot.send();
-        assert_eq!(bot.disconnected().await, (Cause::Cut, true), "{byte} {reset}");
+        assert_eq!(
+            bot.disconnected().await,
+            (Cause::Cut, true),
+            "{byte} {reset}"
+        );
         bot.goes_on().await;
         bot.kept_its_session(1);
     };
     let bytes = [0, 1, 2, 3, 20, 40];
-    let cases = bytes.into_iter().flat_map(|byte| [case(byte, true), case(byte, false)]);
+    let cases = bytes
+        .into_iter()
+        .flat_map(|byte| [case(byte, true), case(byte, false)]);
     join_all(cases).await;
 }
 
@@ -419,10 +463,16 @@ async fn f31_a_frame_whose_rest_never_comes_is_bounded_by_the_ack_rule() {
         let mut bot = world.bot();
         bot.begin().await;
         let start = Instant::now();
-        bot.order([Step::Raw(frame(TEXT, &[b'{'; 1000])[..500].to_vec()), Step::Hang]);
+        bot.order([
+            Step::Raw(frame(TEXT, &[b'{'; 1000])[..500].to_vec()),
+            Step::Hang,
+        ]);
         let (cause, resumable) = bot.disconnected().await;
         let took = start.elapsed();
-        assert!(matches!(cause, Cause::MissingAck | Cause::Silence) && resumable, "{cause:?}");
+        assert!(
+            matches!(cause, Cause::MissingAck | Cause::Silence) && resumable,
+            "{cause:?}"
+        );
         assert!(took >= ms(41_250) && took <= ms(49_252), "{took:?}");
         bot.goes_on().await;
         bot.kept_its_session(1);
@@ -439,321 +489,21 @@ async fn f32_a_frame_that_dribbles_in_is_no_sign_of_life() {
         let start = Instant::now();
         let mut bytes = claim(TEXT, 16 << 20);
         bytes.extend([b' '; 1000]);
-        bot.order([Step::Dribble { bytes: 1, every: secs(1) }, Step::Raw(bytes)]);
+        bot.order([
+            Step::Dribble {
+                bytes: 1,
+                every: secs(1),
+            },
+            Step::Raw(bytes),
+        ]);
         let (cause, resumable) = bot.disconnected().await;
         let took = start.elapsed();
-        assert!(matches!(cause, Cause::MissingAck | Cause::Silence) && resumable, "{cause:?}");
+        assert!(
+            matches!(cause, Cause::MissingAck | Cause::Silence) && resumable,
+            "{cause:?}"
+        );
         assert!(took >= ms(41_250) && took <= ms(49_252), "{took:?}");
         bot.goes_on().await;
         bot.kept_its_session(1);
     }
-}
-
-/// Fills the way to a peer that does not read.
-async fn fill(bot: &Bot) {
-    let sender = bot.shard.sender();
-    for n in 0..20 {
-        let pad = "x".repeat(200);
-        sender.send_payload(3, &serde_json::json!([n, pad])).await.unwrap();
-    }
-}
-
-/// Goal: a peer that does not read is read all the same, and left after ten seconds.
-#[tokio::test(start_paused = true)]
-async fn f33_a_peer_that_does_not_read_is_heard_for_ten_seconds_and_then_left() {
-    let world = World::new(Gateway::builder());
-    let (way, tap) = world.tapped(1 << 10);
-    world.wire.plan([way]);
-    let mut bot = world.bot();
-    bot.begin().await;
-    tap.hold(true);
-    let start = Instant::now();
-    fill(&bot).await;
-    for _ in 0..9 {
-        bot.goes_on().await;
-        bot.idle(secs(1)).await;
-    }
-    assert_eq!(bot.causes(), []);
-    assert_eq!(bot.disconnected().await, (Cause::WriteStall, true));
-    let took = start.elapsed();
-    assert!(took >= secs(10) && took <= secs(10) + ms(100), "{took:?}");
-    bot.goes_on().await;
-    bot.kept_its_session(1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn f33_a_peer_that_reads_again_in_time_gets_everything_once() {
-    let world = World::new(Gateway::builder());
-    let (way, tap) = world.tapped(1 << 10);
-    world.wire.plan([way]);
-    let mut bot = world.bot();
-    bot.begin().await;
-    for _ in 0..3 {
-        tap.hold(true);
-        fill(&bot).await;
-        bot.idle(ms(9900)).await;
-        tap.hold(false);
-        bot.goes_on().await;
-        bot.idle(secs(60)).await;
-    }
-    assert_eq!(bot.causes(), []);
-    let number = |record: shardstream::local::Record| match record.act {
-        Act::Command { data, .. } => {
-            let data: serde_json::Value = serde_json::from_str(&data).unwrap();
-            data[0].as_u64()
-        }
-        _ => None,
-    };
-    let commands: Vec<_> = world.gateway.log().into_iter().filter_map(number).collect();
-    assert_eq!(commands, (0..20).collect::<Vec<_>>().repeat(3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn f34_a_close_frame_without_a_usable_code_resumes() {
-    let with = |code: u16, reason: &[u8]| {
-        let payload = [&code.to_be_bytes(), reason].concat();
-        frame(CLOSE, &payload)
-    };
-    let unusable = [
-        ("empty", frame(CLOSE, b"")),
-        ("of one byte", frame(CLOSE, b"\x0f")),
-        ("0", with(0, b"")),
-        ("999", with(999, b"")),
-        ("1004", with(1004, b"")),
-        ("1005", with(1005, b"")),
-        ("1006", with(1006, b"")),
-        ("1015", with(1015, b"")),
-        ("2999", with(2999, b"")),
-        ("5000", with(5000, b"")),
-        ("65535", with(65535, b"")),
-        // A fatal code in a frame that is not one.
-        ("not UTF-8", with(4004, b"\xff\xfe")),
-    ];
-    for (name, bytes) in unusable {
-        let cause = Cause::Closed { code: None };
-        ends_and_resumes(name, bytes, cause, None).await;
-    }
-    for code in [1000, 1001, 1011, 1012, 3000, 3999, 4000, 4999] {
-        let cause = Cause::Closed { code: Some(code) };
-        // 1000 and 1001 from a client would end its session.
-        let answer = Some(code).filter(|code| *code > 1001);
-        let bytes = with(code, "\u{e9}\n".repeat(41).as_bytes());
-        ends_and_resumes(&code.to_string(), bytes, cause, answer).await;
-    }
-}
-
-/// The time from our close frame to the next connect, when the server asked for a reconnect.
-async fn time_to_return(world: &World, bot: &mut Bot) -> Duration {
-    bot.order([Step::Reconnect]);
-    bot.goes_on().await;
-    bot.kept_its_session(1);
-    let closed = times(&world.gateway, |act| matches!(act, Act::Close { code: Some(4000), .. }));
-    let connected = times(&world.gateway, |act| matches!(act, Act::Connect { .. }));
-    assert_eq!((closed.len(), connected.len()), (1, 2));
-    connected[1] - closed[0]
-}
-
-#[tokio::test(start_paused = true)]
-async fn f35_a_close_that_is_never_answered_is_waited_for_three_seconds() {
-    let silent = [
-        ("no answer", vec![]),
-        ("hang", vec![Step::Hang]),
-        ("pings instead", vec![Step::Ping(b"?".to_vec()), Step::Hang]),
-    ];
-    for (name, steps) in silent {
-        let world = World::new(Gateway::builder());
-        world.gateway.misbehave([Fault::at(Moment::Close, steps)]);
-        let mut bot = world.bot();
-        bot.begin().await;
-        let took = time_to_return(&world, &mut bot).await;
-        assert!(took >= ms(2998) && took <= ms(3002), "{name}: {took:?}");
-    }
-    let polite = [
-        ("answer", vec![Step::Answer]),
-        ("answer, TCP stays open", vec![Step::Raw(frame(CLOSE, b"\x0f\xa0")), Step::Hang]),
-        ("end of TCP", vec![Step::Fin]),
-    ];
-    for (name, steps) in polite {
-        let world = World::new(Gateway::builder());
-        world.gateway.misbehave([Fault::at(Moment::Close, steps)]);
-        let mut bot = world.bot();
-        bot.begin().await;
-        let took = time_to_return(&world, &mut bot).await;
-        assert!(took <= ms(2), "{name}: {took:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn f35_a_shutdown_is_over_after_three_seconds_whatever_the_server_does() {
-    for how in [Shutdown::End, Shutdown::Keep] {
-        let world = World::new(Gateway::builder());
-        world.gateway.misbehave([Fault::at(Moment::Close, [Step::Hang])]);
-        let mut bot = world.bot();
-        bot.begin().await;
-        let start = Instant::now();
-        let state = bot.shard.shutdown(how).await;
-        let took = start.elapsed();
-        assert!(took >= secs(3) && took <= ms(3002), "{took:?}");
-        assert_eq!(state.is_some(), how == Shutdown::Keep);
-        assert_eq!(bot.end_error().await.kind(), ErrorKind::Shutdown);
-    }
-}
-
-/// What comes behind the server's close frame was never said; what comes behind ours is not
-/// taken, and so comes in the replay, once.
-#[tokio::test(start_paused = true)]
-async fn f36_data_behind_a_close_frame_is_ignored() {
-    let stray = frame(TEXT, br#"{"op":0,"t":"STRAY","s":99,"d":{}}"#);
-    let bytes = [frame(CLOSE, b"\x0f\xa0"), stray.clone()].concat();
-    let cause = Cause::Closed { code: Some(4000) };
-    ends_and_resumes("close and data", bytes, cause, Some(4000)).await;
-
-    let world = World::new(Gateway::builder());
-    let close = Fault::at(Moment::Close, [Step::Raw(stray), Step::Wait(secs(1)), Step::Answer]);
-    world.gateway.misbehave([close]);
-    let mut bot = world.bot();
-    bot.begin().await;
-    let took = time_to_return(&world, &mut bot).await;
-    assert!(took >= ms(998) && took <= ms(1002), "{took:?}");
-    let strays = bot.count(|got| matches!(got, Got::Event { name, .. } if name == "STRAY"));
-    assert_eq!(strays, 0);
-}
-
-/// Over real sockets: a server that ends its write side only, with the other still open.
-#[tokio::test]
-async fn f36_a_server_that_closes_its_write_side_only_is_left() {
-    let listener = Door::bind().await;
-    let url = format!("ws://{}", listener.local_addr().unwrap());
-    let gateway = Arc::new(scaled_gateway().resume_url(url.clone()).start_in_memory());
-    let door = Door::open(listener, &gateway, None);
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let (left, was_left) = tokio::sync::oneshot::channel::<Duration>();
-    let inner = Arc::clone(&gateway);
-    door.plan([Box::new(move |mut stream: TcpStream| {
-        async move {
-            let mut pipe = inner.connect();
-            tokio::select! {
-                _ = tokio::io::copy_bidirectional(&mut stream, &mut pipe) => {}
-                _ = ended => {}
-            }
-            stream.shutdown().await.unwrap();
-            let start = Instant::now();
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-            left.send(start.elapsed()).unwrap();
-        }
-        .boxed()
-    }) as TcpServer]);
-    let mut limits = super::connect::world::scaled();
-    limits.close = secs(3);
-    let config = shardstream::Config::builder("any", shardstream::Intents::GUILDS)
-        .gateway_url(&url)
-        .compression(Compression::None)
-        .limits(limits);
-    let mut bot = Bot::over_sockets(config, &gateway);
-    bot.begin().await;
-    end.send(()).unwrap();
-    assert_eq!(bot.disconnected().await, (Cause::Cut, true));
-    bot.goes_on().await;
-    bot.kept_its_session(1);
-    let took = was_left.await.unwrap();
-    assert!(took < secs(3), "the other side was closed at once: {took:?}");
-}
-
-/// A bot over real sockets with a session, and its gateway.
-async fn begun(builder: Builder) -> (Arc<Gateway>, Bot) {
-    let gateway = Arc::new(builder.start().await.unwrap());
-    let mut bot = real_bot(&gateway);
-    bot.begin().await;
-    (gateway, bot)
-}
-
-/// Over real sockets: a reset in a state without a session is tried again.
-#[tokio::test]
-async fn f37_a_reset_before_there_is_a_session_is_tried_again() {
-    let cases = [
-        (Fault::at(Moment::Hello, [Step::Rst]), 1),
-        // An IDENTIFY that was sent may have counted: a second one is booked.
-        (Fault::at(Moment::Identify, [Step::Rst]), 2),
-        (Fault::at(Moment::Identify, [Step::Wait(ms(50)), Step::Rst]), 2),
-    ];
-    join_all(cases.map(|(fault, identifies)| async move {
-        let gateway = Arc::new(scaled_gateway().start().await.unwrap());
-        gateway.misbehave([fault.clone()]);
-        let mut bot = real_bot(&gateway);
-        assert_eq!(bot.disconnected().await, (Cause::Cut, false), "{fault:?}");
-        bot.begin().await;
-        let stats = gateway.stats();
-        assert_eq!((stats.identifies, stats.resumes), (identifies, 0), "{fault:?}");
-        assert_eq!((stats.connections, stats.refused), (2, 0), "{fault:?}");
-        assert_eq!(bot.lost_sessions(), 0);
-    }))
-    .await;
-}
-
-/// The identify that was cut is booked: the next comes after the identify backoff.
-#[tokio::test(start_paused = true)]
-async fn f37_a_reset_while_identifying_waits_for_the_identify_backoff() {
-    let world = World::new(Gateway::builder());
-    for _ in 0..3 {
-        world.gateway.misbehave([Fault::at(Moment::Identify, [Step::Rst])]);
-    }
-    let mut bot = world.bot();
-    bot.begin().await;
-    let at = times(&world.gateway, |act| matches!(act, Act::Identify { .. }));
-    let gaps: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (gap, most) in gaps.iter().zip([5, 10, 20]) {
-        // One in a window of 5 s, with the server's leave for the network.
-        assert!(*gap >= (secs(most) / 2).max(ms(4900)), "{gaps:?}");
-        assert!(*gap <= secs(most) + ms(10), "{gaps:?}");
-    }
-    assert_eq!(world.gateway.stats().refused, 0);
-}
-
-/// Over real sockets: resuming (before, in and after the replay), active, while we close.
-#[tokio::test]
-async fn f37_a_reset_with_a_session_resumes_in_every_state() {
-    let mut faults = vec![
-        ("hello", Fault::at(Moment::Hello, [Step::Rst])),
-        ("before the replay", Fault::at(Moment::Resume, [Step::Rst])),
-        ("after RESUMED", Fault::at(Moment::Heartbeat, [Step::Rst])),
-        ("closing", Fault::at(Moment::Close, [Step::Rst])),
-    ];
-    faults.extend((1..=3).map(|n| ("in the replay", Fault::rst_after(n))));
-    join_all(faults.into_iter().map(|(name, fault)| async move {
-        let (gateway, mut bot) = begun(scaled_gateway().heartbeat_interval(ms(300))).await;
-        gateway.misbehave([fault]);
-        bot.order([Step::Rst]);
-        assert_eq!(bot.disconnected().await.1, true, "{name}");
-        for _ in 0..3 {
-            bot.send();
-        }
-        bot.catches_up().await;
-        if name == "closing" {
-            bot.order([Step::Reconnect]);
-        }
-        let seen = |bot: &Bot| bot.causes().len() == 2;
-        while !seen(&bot) {
-            bot.next().await;
-        }
-        bot.goes_on().await;
-        let stats = gateway.stats();
-        assert_eq!((stats.identifies, stats.refused), (1, 0), "{name}: {stats:?}");
-        assert_eq!(stats.connections, 3, "{name}");
-        assert_eq!(bot.lost_sessions(), 0, "{name}");
-        assert!(bot.causes().iter().all(|cause| matches!(cause, Cause::Cut | Cause::Reconnect)));
-    }))
-    .await;
-}
-
-/// In backoff there is no connection to reset: attempts that are reset are connect failures.
-#[tokio::test]
-async fn f37_a_reset_of_every_attempt_in_backoff_keeps_the_session() {
-    let (gateway, mut bot) = begun(scaled_gateway()).await;
-    for _ in 0..4 {
-        gateway.misbehave([Fault::rst_on_accept()]);
-    }
-    bot.order([Step::Rst]);
-    bot.goes_on().await;
-    bot.kept_its_session(1);
-    assert_eq!(bot.errors(ErrorKind::Connect).len(), 4);
 }

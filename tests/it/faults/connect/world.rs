@@ -11,11 +11,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer},
-};
+use rustls::ClientConfig;
 use shardstream::{
     Cause, Compression, Config, ConfigBuilder, Dial, Duplex, Error, ErrorKind, Intents, Limits,
     Notice, Shard, ShardId,
@@ -30,9 +26,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::tls::Authority;
+
 /// How long a test waits for anything: on a busy machine, or of paused time.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PATIENCE_PAUSED: Duration = Duration::from_secs(3600);
+const PATIENCE_PAUSED: Duration = Duration::from_hours(1);
 /// The size of a pipe, per direction.
 const PIPE_LEN: usize = 64 << 10;
 
@@ -361,7 +359,11 @@ impl Bot {
             (meta, Ok(Event::Unknown(event))) => Got::Event {
                 name: event.name.to_string(),
                 seq: meta.seq,
-                number: event.data.split(',').next().and_then(|n| n.trim_matches('[').parse().ok()),
+                number: event
+                    .data
+                    .split(',')
+                    .next()
+                    .and_then(|n| n.trim_matches('[').parse().ok()),
             },
             (_, Ok(Event::Gateway(notice))) => Got::Notice(notice),
             (meta, Ok(event)) => Got::Event {
@@ -460,9 +462,10 @@ impl Bot {
     /// Within the last session: every `TEST` once and in order, every sequence one above the one
     /// before it.
     fn check(&self) {
-        let start = self.got.iter().rposition(|got| {
-            matches!(got, Got::Event { name, .. } if name == "READY")
-        });
+        let start = self
+            .got
+            .iter()
+            .rposition(|got| matches!(got, Got::Event { name, .. } if name == "READY"));
         let events = self.got[start.unwrap_or(0)..].iter();
         let mut numbers = Vec::new();
         let mut seqs = Vec::new();
@@ -473,7 +476,11 @@ impl Bot {
             }
         }
         let all: Vec<u64> = (1..=self.sent).collect();
-        assert_eq!(numbers, all, "each event once and in order: {:#?}", self.got);
+        assert_eq!(
+            numbers, all,
+            "each event once and in order: {:#?}",
+            self.got
+        );
         assert!(
             seqs.windows(2).all(|pair| pair[1] == pair[0] + 1),
             "no sequence left out: {seqs:?}"
@@ -565,7 +572,10 @@ pub(crate) fn assert_backoff(gaps: &[Duration]) {
     for (n, gap) in (0..).zip(gaps) {
         let step = secs(2_u64.saturating_pow(n).min(60));
         // The paused clock moves in whole milliseconds.
-        assert!(*gap >= step / 2 && *gap <= step + ms(2), "{n}: {gap:?} of {gaps:?}");
+        assert!(
+            *gap >= step / 2 && *gap <= step + ms(2),
+            "{n}: {gap:?} of {gaps:?}"
+        );
     }
 }
 
@@ -772,100 +782,4 @@ impl Drop for Door {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Who signs certificates in a test.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let name = format!("authority {}", fastrand::u64(..));
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).expect("a certificate");
-        roots
-    }
-
-    /// A client that trusts it.
-    pub(crate) fn client(&self) -> Arc<ClientConfig> {
-        self.client_with(rustls::ALL_VERSIONS)
-    }
-
-    pub(crate) fn client_with(
-        &self,
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> Arc<ClientConfig> {
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(versions)
-            .expect("versions")
-            .with_root_certificates(self.roots())
-            .with_no_client_auth();
-        Arc::new(config)
-    }
-
-    /// A server that it vouches for under these names.
-    pub(crate) fn server(&self, names: &[&str]) -> TlsAcceptor {
-        self.server_with(names, |_| ())
-    }
-
-    pub(crate) fn server_with(
-        &self,
-        names: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> TlsAcceptor {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = leaf(names);
-        change(&mut params);
-        let leaf = params.signed_by(&key, &self.0).expect("a certificate");
-        acceptor(leaf.der().clone(), &key, rustls::ALL_VERSIONS)
-    }
-
-    /// A server that speaks only these versions.
-    pub(crate) fn server_of(
-        &self,
-        names: &[&str],
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> TlsAcceptor {
-        let key = KeyPair::generate().expect("a key");
-        let leaf = leaf(names).signed_by(&key, &self.0).expect("a certificate");
-        acceptor(leaf.der().clone(), &key, versions)
-    }
-}
-
-/// A server that vouches for itself.
-pub(crate) fn self_signed(names: &[&str]) -> TlsAcceptor {
-    let key = KeyPair::generate().expect("a key");
-    let leaf = leaf(names).self_signed(&key).expect("a certificate");
-    acceptor(leaf.der().clone(), &key, rustls::ALL_VERSIONS)
-}
-
-fn leaf(names: &[&str]) -> CertificateParams {
-    let names: Vec<String> = names.iter().copied().map(String::from).collect();
-    CertificateParams::new(names).expect("names")
-}
-
-fn acceptor(
-    leaf: CertificateDer<'static>,
-    key: &KeyPair,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> TlsAcceptor {
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(versions)
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)
-        .expect("a certificate and its key");
-    TlsAcceptor::from(Arc::new(config))
 }
