@@ -2,9 +2,8 @@
 //! resumed.
 
 mod resume_url;
-mod tls;
+pub(super) mod tls;
 mod upgrade;
-pub(super) mod world;
 
 use std::{
     io,
@@ -24,12 +23,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::{
-    tls::{Authority, self_signed},
-    world::{
-        Bot, Door, TcpServer, Way, World, assert_backoff, frame, lock, ms, pour, read_head, scaled,
-        scaled_gateway, secs,
-    },
+use self::tls::{Authority, self_signed};
+use super::world::{
+    Bot, Door, TcpServer, Way, World, assert_backoff, frame, lock, ms, pour, read_head, scaled,
+    scaled_gateway, secs,
 };
 
 /// Rows without a test here.

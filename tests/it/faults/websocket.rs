@@ -11,7 +11,7 @@ use shardstream::{
 };
 use tokio::time::Instant;
 
-use super::connect::world::{Bot, Got, World, closes, frame, ms, real_bot, scaled_gateway, secs};
+use super::world::{Bot, Got, World, closes, frame, ms, real_bot, scaled_gateway, secs};
 
 /// Rows without a test here.
 pub(super) const REASONS: &[(&str, &str)] = &[];

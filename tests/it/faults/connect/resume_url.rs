@@ -7,8 +7,8 @@ use shardstream::{
 use tokio::time::Instant;
 
 use super::{
+    super::world::{Way, World, pour, read_head, secs},
     begun, no_such_name, refused,
-    world::{Way, World, pour, read_head, secs},
 };
 
 /// Goal: however the resume url is dead, it is tried once, then the base url has the session, no

@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use super::{
+    super::world::{Got, Way, World, assert_backoff, lock, ms, pour, read_head, secs, targets},
     begun,
-    world::{Got, Way, World, assert_backoff, lock, ms, pour, read_head, secs, targets},
 };
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    super::connect::world::{
+    super::world::{
         Bot, Door, Got, TcpServer, World, frame, ms, real_bot, scaled, scaled_gateway, secs, times,
     },
     CLOSE, TEXT, ends_and_resumes,

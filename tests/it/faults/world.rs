@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::tls::Authority;
+use super::connect::tls::Authority;
 
 /// How long a test waits for anything: on a busy machine, or of paused time.
 const PATIENCE: Duration = Duration::from_secs(30);
