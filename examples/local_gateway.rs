@@ -30,6 +30,7 @@ Usage: local_gateway [OPTIONS]
   --shards N            how many shards to recommend (default: 1)
   --max-concurrency N   how many buckets may identify at a time (default: 1)
   --heartbeat-ms N      the heartbeat interval (default: 41250)
+  --token T             the only token that is accepted (default: any that is not empty)
   --help                this text
 ";
 
@@ -43,6 +44,7 @@ struct Arguments {
     shards: Option<u32>,
     max_concurrency: Option<u32>,
     heartbeat_ms: Option<u64>,
+    token: Option<String>,
     help: bool,
 }
 
@@ -70,6 +72,7 @@ impl Arguments {
                     arguments.max_concurrency = Some(positive(&flag, &value?)?);
                 }
                 "--heartbeat-ms" => arguments.heartbeat_ms = Some(number(&flag, &value?)?),
+                "--token" => arguments.token = Some(value?),
                 _ => return Err(format!("{flag} is no option")),
             }
         }
@@ -93,6 +96,9 @@ impl Arguments {
         }
         if let Some(interval) = self.heartbeat_ms {
             builder = builder.heartbeat_interval(Duration::from_millis(interval));
+        }
+        if let Some(token) = &self.token {
+            builder = builder.token(token.as_str());
         }
         Ok(builder)
     }
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn every_flag_is_read() {
         let line = "--platform discord --port 7 --frames x --repeat 2 --interval-ms 3 \
-            --cut-after 4 --shards 5 --max-concurrency 6 --heartbeat-ms 1000";
+            --cut-after 4 --shards 5 --max-concurrency 6 --heartbeat-ms 1000 --token t";
         let expected = Arguments {
             port: 7,
             frames: Some("x".into()),
@@ -247,6 +253,7 @@ mod tests {
             shards: Some(5),
             max_concurrency: Some(6),
             heartbeat_ms: Some(1000),
+            token: Some("t".into()),
             help: false,
         };
         assert_eq!(parse(line), Ok(expected));

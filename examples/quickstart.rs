@@ -43,7 +43,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .lines()
         .map(local::Event::from_frame)
         .collect::<Result<_, _>>()?;
-    let feed = Feed::new(events).repeat(ROUNDS);
+    let feed = Feed::new(events)
+        .repeat(ROUNDS)
+        .interval(Duration::from_millis(5));
     let expected = FRAMES.lines().count() as u64 * ROUNDS;
     let gateway = Gateway::builder().feed(feed).start().await?;
     gateway.misbehave([Fault::rst_after(CUT_AFTER)]);
@@ -63,7 +65,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let lost = sent.difference(&distinct).count();
     let doubled = received.len() - distinct.len();
     let stats = gateway.stats();
-    println!("\nThe server sent {} events and cut the connection once.", sent.len());
+    println!(
+        "\nThe server sent {} events and cut the connection once.",
+        sent.len()
+    );
     println!(
         "delivered={} lost={lost} doubled={doubled} resumes={}",
         received.len(),
@@ -89,7 +94,10 @@ async fn receive(shard: &mut Shard, expected: u64) -> Result<Vec<u64>, shardstre
                 if around || matches!(event, Event::Gateway(_)) {
                     show(&event, meta.seq, meta.replayed);
                 }
-                let own = matches!(event, Event::Gateway(_) | Event::Ready(_) | Event::Resumed(_));
+                let own = matches!(
+                    event,
+                    Event::Gateway(_) | Event::Ready(_) | Event::Resumed(_)
+                );
                 numbers.extend(meta.seq.filter(|_| !own));
             }
             Err(error) if error.is_fatal() => return Err(error),
@@ -116,7 +124,9 @@ fn number_sent(record: &local::Record) -> Option<u64> {
 fn show(event: &Event, seq: Option<u64>, replayed: bool) {
     let what = match event {
         Event::Ready(ready) => format!("I am {}", ready.user.username),
-        Event::GuildCreate(_) => format!("a guild: {:?}", event.guild_id()),
+        Event::GuildCreate(_) => event
+            .guild_id()
+            .map_or_else(String::new, |id| format!("guild {id}")),
         Event::MessageCreate(message) => {
             format!("{} says {:?}", message.author.username, message.content)
         }

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shardstream::{
     Compression, Config, Error, Intents, Message, Meta, Notice, ResumeState, Shard, ShardId,
-    Shutdown, discord::Event,
+    Shutdown,
+    discord::{Discord, Event},
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 
 const HELP: &str = "\
@@ -43,7 +44,7 @@ Ctrl-C or SIGTERM ends; exit 0. All shards ended: exit 1. Bad usage: exit 2.
 
 /// What the command line says.
 struct Args {
-    config: Config,
+    config: Config<Discord>,
     raw: bool,
     session_file: Option<PathBuf>,
     stall: Duration,
@@ -146,13 +147,13 @@ async fn tail(args: Args) -> Result<ExitCode, Box<dyn StdError>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut commands = Some(BufReader::new(tokio::io::stdin()).lines());
+    let mut commands = input();
     let ended = loop {
         let item = tokio::select! {
             biased;
             _ = terminate.recv() => break false,
             _ = interrupt.recv() => break false,
-            line = next_line(&mut commands) => {
+            Some(line) = commands.recv() => {
                 send(&shard, &line);
                 continue;
             }
@@ -183,17 +184,18 @@ async fn tail(args: Args) -> Result<ExitCode, Box<dyn StdError>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The next line of the input; never, once it has ended.
-async fn next_line<R: tokio::io::AsyncBufRead + Unpin>(
-    lines: &mut Option<tokio::io::Lines<R>>,
-) -> String {
-    if let Some(open) = lines
-        && let Ok(Some(line)) = open.next_line().await
-    {
-        return line;
-    }
-    *lines = None;
-    std::future::pending().await
+/// The lines of the input. A thread of its own reads them, which the end of the program does not
+/// wait for.
+fn input() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// Something that the shard gave.
@@ -227,13 +229,20 @@ async fn next(shard: &mut Shard, raw: bool) -> Option<Item> {
     Some(match event {
         Ok(Event::Gateway(notice)) => Item::Notice(notice),
         Ok(event) => Item::Dispatch {
-            name: event.name().to_owned(),
+            name: name_of(&event).to_owned(),
             seq: meta.seq,
             replayed: meta.replayed,
             typed: !matches!(event, Event::Unknown(_)),
         },
         Err(error) => Item::Error(error, meta),
     })
+}
+
+fn name_of(event: &Event) -> &str {
+    match event {
+        Event::Unknown(unknown) => &unknown.name,
+        event => event.kind().name(),
+    }
 }
 
 impl Item {

@@ -191,7 +191,10 @@ impl<P: Platform> Config<P> {
 
     fn set_gateway_url(&mut self, url: &str) {
         let parsed = GatewayUrl::configured(url);
-        self.judge("gateway_url", parsed.as_ref().err().map(UrlError::to_string));
+        self.judge(
+            "gateway_url",
+            parsed.as_ref().err().map(UrlError::to_string),
+        );
         self.gateway_url = parsed.ok();
         self.shared_queue = Arc::default();
     }
@@ -279,10 +282,7 @@ impl<P: Platform> ConfigBuilder<P> {
     /// The others are dropped before they wake anybody. They count as taken with the next event,
     /// so a restart does not bring them back. Called for each event in the connection's task: it
     /// must be quick, and must not panic.
-    pub fn event_filter(
-        mut self,
-        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn event_filter(mut self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.0.wanted = Some(Arc::new(wanted));
         self
     }
@@ -330,9 +330,9 @@ impl<P: Platform> ConfigBuilder<P> {
     pub fn resume(mut self, state: impl Into<Option<ResumeState>>) -> Self {
         self.0.resume = state.into();
         let platform = self.0.resume.as_ref().map(ResumeState::platform);
-        let problem = platform.filter(|&name| name != P::NAME).map(|_| {
-            format!("the state is of another platform than {}", P::NAME)
-        });
+        let problem = platform
+            .filter(|&name| name != P::NAME)
+            .map(|_| format!("the state is of another platform than {}", P::NAME));
         self.0.judge("resume", problem);
         self
     }
@@ -415,9 +415,15 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         .find(|(_, value)| *value == 0 || *value > LEN_MAX)
         .map(|(name, _)| format!("{name} is not between 1 and {LEN_MAX}"));
     let order = [
-        ("heartbeat_interval", limits.heartbeat_interval_min > limits.heartbeat_interval_max),
+        (
+            "heartbeat_interval",
+            limits.heartbeat_interval_min > limits.heartbeat_interval_max,
+        ),
         ("backoff", limits.backoff > limits.backoff_max),
-        ("identify_backoff", limits.identify_backoff > limits.identify_backoff_max),
+        (
+            "identify_backoff",
+            limits.identify_backoff > limits.identify_backoff_max,
+        ),
         ("ready", limits.ready > limits.ready_max),
     ]
     .into_iter()
@@ -496,11 +502,21 @@ mod tests {
             ("", "not a plain"),
         ] {
             let said = refused(builder().gateway_url(bad));
-            assert!(said.starts_with("gateway_url: ") && said.contains(why), "{said}");
+            assert!(
+                said.starts_with("gateway_url: ") && said.contains(why),
+                "{said}"
+            );
             let mended = builder().gateway_url(bad).gateway_url("ws://127.0.0.1:9");
             assert!(mended.build().is_ok());
         }
-        for bad in ["http://example.com", "ftp://x", "https://", "x", "", "https://a?b"] {
+        for bad in [
+            "http://example.com",
+            "ftp://x",
+            "https://",
+            "x",
+            "",
+            "https://a?b",
+        ] {
             let said = refused(builder().rest_url(bad));
             assert!(said.starts_with("rest_url: "), "{bad}: {said}");
         }
@@ -526,7 +542,10 @@ mod tests {
             (turned, "ready"),
         ] {
             let said = refused(builder().limits(limits));
-            assert!(said.starts_with("limits: ") && said.contains(name), "{said}");
+            assert!(
+                said.starts_with("limits: ") && said.contains(name),
+                "{said}"
+            );
         }
     }
 

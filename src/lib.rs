@@ -1,7 +1,28 @@
-//! Keeps a bot connected to its platform's gateway.
+#![doc = include_str!("../README.md")]
+//!
+//! # The house
+//!
+//! Each folder of the source answers one question.
+//!
+//! | room | question |
+//! |---|---|
+//! | `config` | What can be set? [`Config`] |
+//! | `error` | Whose fault is it, and what happens next? [`Error`] |
+//! | `id`, `secret` | Who is who, and what must never be shown? [`ShardId`], [`Id`], [`Token`] |
+//! | `limits`, `notice` | How long, how many, how large? [`Limits`]; what happened? [`Notice`] |
+//! | [`platform`] | Where may platforms differ? |
+//! | `discord` | What does only Discord know? |
+//! | `codec` | How do bytes become an event? |
+//! | `session` | What are the rules of the conversation? |
+//! | [`queue`] | When may I identify? |
+//! | `transport` | Where is the socket? |
+//! | `rest` | How many shards, at which url? |
+//! | `shard` | What do I hold in my hand? [`Shard`] |
+//! | `observe` | What is it doing? |
+//! | `local` | How do I test with no network? |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-#![allow(dead_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod codec;
 mod config;
@@ -19,15 +40,18 @@ pub mod queue;
 #[cfg(feature = "http")]
 pub mod rest;
 mod secret;
-pub mod session;
+mod session;
 mod shard;
 mod transport;
 
 pub use config::{Config, ConfigBuilder};
+#[cfg(feature = "discord")]
+pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
 pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};
+pub use platform::Compression;
 pub use secret::Token;
 pub use session::{Counters, Reconnect, Shutdown, State};
 pub use shard::{

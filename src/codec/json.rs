@@ -19,6 +19,9 @@ pub(crate) fn write(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("texts, numbers and lists in memory always serialize");
 }
 
+/// What a type says, as its whole message, of an object that lies too deep in others.
+pub(crate) const TOO_DEEP: &str = "nested too deep";
+
 /// Says where and what was wrong, in our words only. Only runs when decoding failed.
 #[cold]
 fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
@@ -62,8 +65,8 @@ fn problem(error: &serde_json::Error) -> String {
         // Syntax and end of input: all of these messages are constants of the back end.
         return message.to_owned();
     }
-    // The name in this one is a constant of the type.
-    if message.starts_with("missing field `") {
+    // A constant, and one around a name that is a constant of the type.
+    if message == TOO_DEEP || message.starts_with("missing field `") {
         return message.to_owned();
     }
     // What was found may be quoted, what was expected comes last and is the type's own text.
@@ -145,7 +148,11 @@ fn show(steps: &[Step<'_>]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Index(index) => {
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+            }
             Step::Key(None) => {}
             Step::Key(Some(key)) => {
                 if !path.is_empty() {
@@ -251,7 +258,7 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Nest {
             #[expect(dead_code, reason = "only whether it decodes matters")]
-            next: Option<Box<Nest>>,
+            next: Option<Box<Self>>,
         }
         let nest = |depth: usize| "{\"next\":".repeat(depth) + "{}" + &"}".repeat(depth);
         assert!(decode::<Nest>(&nest(126)).is_ok());

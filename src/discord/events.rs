@@ -5,7 +5,13 @@
 
 use bitflags::bitflags;
 
-use super::{Intents, model::*};
+use super::Intents;
+// Not `expect`: the lint says nothing where tests are compiled.
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the table names most types of the model"
+)]
+use super::model::*;
 use crate::{codec::json, id::Id, notice::Notice, platform::DecodeError};
 
 /// An event that this version does not name.

@@ -2,11 +2,16 @@
 //! Imports `platform`, `codec` and the words; pure.
 
 mod close;
+mod command;
 mod events;
 mod intents;
 pub mod model;
 mod protocol;
 
+pub use command::{
+    BotActivity, BotStatus, Command, RequestChannelInfo, RequestGuildMembers,
+    RequestSoundboardSounds, UpdatePresence, UpdateVoiceState,
+};
 pub use events::{Event, EventFlags, EventKind, UnknownEvent};
 pub use intents::Intents;
 pub use protocol::{Discord, IdentifyProperties};

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, Intents, close};
+use super::{Event, Intents, UpdatePresence, close};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -20,6 +20,8 @@ use crate::{
 
 /// What this library calls itself in IDENTIFY.
 const PRODUCT: &str = "shardstream";
+/// What IDENTIFY's limit of 4,096 bytes leaves for the presence beside 1,024 for all else.
+const PRESENCE_LEN_MAX: usize = 3072;
 
 /// Discord's gateway, version 10, with JSON.
 ///
@@ -33,6 +35,7 @@ pub struct Discord {
     properties: IdentifyProperties,
     large_threshold: Option<u8>,
     capabilities: Option<u64>,
+    presence: Option<UpdatePresence>,
 }
 
 impl Discord {
@@ -43,6 +46,7 @@ impl Discord {
             properties: IdentifyProperties::default(),
             large_threshold: None,
             capabilities: None,
+            presence: None,
         }
     }
 
@@ -72,6 +76,25 @@ impl Discord {
                 format!("large_threshold: {members} is not from 50 to 250"),
             )),
         }
+    }
+
+    /// Sets the status and activities that the bot begins with; online with none by default.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where it takes more than 3,072 bytes: Discord takes 4,096 for
+    /// the whole of IDENTIFY.
+    pub fn presence(mut self, presence: UpdatePresence) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        json::write(&presence, &mut text);
+        if text.len() > PRESENCE_LEN_MAX {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("presence: more than {PRESENCE_LEN_MAX} bytes long"),
+            ));
+        }
+        self.presence = Some(presence);
+        Ok(self)
     }
 
     /// Sets what IDENTIFY says about this client.
@@ -136,6 +159,8 @@ struct Identify<'a> {
     large_threshold: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capabilities: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<&'a UpdatePresence>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +207,7 @@ impl Platform for Discord {
             shard,
             large_threshold: self.large_threshold,
             capabilities: self.capabilities,
+            presence: self.presence.as_ref(),
         };
         json::write(&Payload { op: 2, d }, out);
     }
@@ -258,6 +284,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::discord::{BotActivity, BotStatus};
 
     fn parsed(write: impl FnOnce(&mut Vec<u8>)) -> Value {
         let mut out = Vec::new();
@@ -285,10 +312,16 @@ mod tests {
             .large_threshold(250)
             .unwrap()
             .capabilities(1 << 15)
+            .presence(UpdatePresence::new(BotStatus::Idle))
+            .unwrap()
             .properties(IdentifyProperties::new("a", "b", "c"));
         let d = &parsed(|out| full.write_identify(&token, shard, out))["d"];
         assert_eq!(d["large_threshold"], 250);
         assert_eq!(d["capabilities"], 32768);
+        assert_eq!(
+            d["presence"],
+            json!({"since": null, "activities": [], "status": "idle", "afk": false})
+        );
         assert_eq!(
             d["properties"],
             json!({"os": "a", "browser": "b", "device": "c"})
@@ -305,6 +338,21 @@ mod tests {
             let error = discord().large_threshold(bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_presence_leaves_room_for_the_rest_of_identify() {
+        let named = |len: usize| {
+            let activity = BotActivity::playing("x".repeat(len));
+            Discord::new(Intents::all())
+                .presence(UpdatePresence::new(BotStatus::Online).activity(activity))
+        };
+        let mut out = Vec::new();
+        let shard = ShardId::new(u32::MAX - 1, u32::MAX).unwrap();
+        let longest = named(2900).unwrap().large_threshold(250).unwrap();
+        longest.write_identify(&Token::from("t".repeat(100)), shard, &mut out);
+        assert!(out.len() <= 4096);
+        assert_eq!(named(3072).unwrap_err().kind(), ErrorKind::Configuration);
     }
 
     #[test]

@@ -201,6 +201,9 @@ mod tests {
         assert_eq!(text.lines().count(), 2, "{text}");
         let plain = |b: u8| b == b'\n' || (0x20..0x7f).contains(&b);
         assert!(text.bytes().all(plain), "{text}");
-        assert!(text.contains("shard=0") && text.contains("code=4004"), "{text}");
+        assert!(
+            text.contains("shard=0") && text.contains("code=4004"),
+            "{text}"
+        );
     }
 }

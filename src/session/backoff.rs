@@ -35,11 +35,6 @@ impl Backoff {
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
     }
-
-    /// How many failures there were since the last progress.
-    pub(crate) const fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 /// Tokens for reconnecting at once: five, one more each minute.

@@ -512,7 +512,10 @@ impl<P: Platform> Driver<P> {
     /// Sets the timer to the next deadline; `true` when it has fired.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.poll_timeout(now).map(|(at, _)| at);
-        let next = [session, self.unpolled.next_look].into_iter().flatten().min();
+        let next = [session, self.unpolled.next_look]
+            .into_iter()
+            .flatten()
+            .min();
         let timer = &mut self.timer;
         if next != timer.armed {
             timer.armed = next;

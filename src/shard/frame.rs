@@ -210,7 +210,10 @@ mod tests {
         let meta = b.meta();
         assert_eq!((meta.seq, meta.replayed), (Some(8), true));
         assert_eq!(meta.id.as_deref(), Some("q:1"));
-        assert_eq!((c.op(), c.seq(), c.event_name(), c.data()), (11, None, None, "null"));
+        assert_eq!(
+            (c.op(), c.seq(), c.event_name(), c.data()),
+            (11, None, None, "null")
+        );
     }
 
     #[test]

@@ -518,7 +518,11 @@ impl Reader {
         if next.is_none() {
             // Registered under the lock, so that nothing can be put here unheard.
             handover.user.register(cx.waker());
-            if queue.spare.as_ref().is_some_and(Batch::is_worth_giving_back) {
+            if queue
+                .spare
+                .as_ref()
+                .is_some_and(Batch::is_worth_giving_back)
+            {
                 idle = queue.spare.take();
             }
         }
@@ -533,7 +537,6 @@ impl Reader {
         self.batch.is_some()
     }
 }
-
 
 #[cfg(test)]
 mod tests;

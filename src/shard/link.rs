@@ -50,13 +50,8 @@ impl Link {
     }
 
     pub(super) fn open(socket: Socket, compression: Compression, limits: &Limits) -> Self {
-        let inflate = (compression != Compression::None).then(|| {
-            Inflate::new(
-                compression,
-                limits.message_len_max,
-                limits.inflated_len_max,
-            )
-        });
+        let inflate = (compression != Compression::None)
+            .then(|| Inflate::new(compression, limits.message_len_max, limits.inflated_len_max));
         Self::Open(Box::new(Open {
             socket,
             inflate,
@@ -64,10 +59,7 @@ impl Link {
         }))
     }
 
-    pub(super) fn poll_dial(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Socket, ConnectError>> {
+    pub(super) fn poll_dial(&mut self, cx: &mut Context<'_>) -> Poll<Result<Socket, ConnectError>> {
         match self {
             Self::Dialling(dialling) => dialling.future.poll_unpin(cx),
             _ => Poll::Pending,

@@ -35,17 +35,17 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
+use self::{
+    batch::{Place, What},
+    handover::Reader,
+    shared::Shared,
+};
 pub use self::{
     credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
-};
-use self::{
-    batch::{Place, What},
-    handover::Reader,
-    shared::Shared,
 };
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
@@ -295,10 +295,13 @@ fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Err
         }
     });
     let event = event.map_err(|problem: DecodeError| {
-        Error::new(ErrorKind::Event, "the payload of an event could not be decoded")
-            .with_event(name.as_ref())
-            .with_seq(place.header.seq)
-            .with_source(problem)
+        Error::new(
+            ErrorKind::Event,
+            "the payload of an event could not be decoded",
+        )
+        .with_event(name.as_ref())
+        .with_seq(place.header.seq)
+        .with_source(problem)
     });
     (frame::meta(&envelope, place.replayed), event)
 }

@@ -16,19 +16,19 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running program.
-pub struct Program {
+pub(crate) struct Program {
     name: String,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
     /// Every line of output so far.
-    pub seen: Vec<String>,
+    pub(crate) seen: Vec<String>,
 }
 
 impl Program {
     /// Starts `examples/name`. `log` is its `RUST_LOG`.
-    pub fn start<A: AsRef<OsStr>>(name: &str, args: &[A], log: &str) -> Self {
+    pub(crate) fn start<A: AsRef<OsStr>>(name: &str, args: &[A], log: &str) -> Self {
         let mut child = Command::new(example(name))
             .args(args)
             .env_clear()
@@ -64,7 +64,7 @@ impl Program {
     }
 
     /// The next line of output; `None` at its end.
-    pub fn line(&mut self) -> Option<String> {
+    pub(crate) fn line(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => {
                 self.seen.push(line.clone());
@@ -78,7 +78,7 @@ impl Program {
     }
 
     /// Reads lines until one is wanted, and gives it.
-    pub fn until(&mut self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+    pub(crate) fn until(&mut self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         while let Some(line) = self.line() {
             let value = serde_json::from_str(&line).unwrap_or(Value::Null);
             if wanted(&value) {
@@ -89,13 +89,13 @@ impl Program {
     }
 
     /// Writes a line to its input.
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("input is open");
         writeln!(stdin, "{line}").expect("the program reads its input");
     }
 
     /// Asks it to end, waits until it has, and gives its exit and what it wrote to stderr.
-    pub fn terminate(&mut self) -> (ExitStatus, String) {
+    pub(crate) fn terminate(&mut self) -> (ExitStatus, String) {
         let killed = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
@@ -104,7 +104,7 @@ impl Program {
     }
 
     /// Waits until it has ended by itself.
-    pub fn wait(&mut self) -> (ExitStatus, String) {
+    pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         while self.line().is_some() {}
         let start = Instant::now();
         let status = loop {
@@ -114,12 +114,15 @@ impl Program {
             assert!(start.elapsed() < PATIENCE, "{} does not end", self.name);
             std::thread::sleep(Duration::from_millis(5));
         };
-        let stderr = self.stderr.take().map(|thread| thread.join().expect("reads"));
+        let stderr = self
+            .stderr
+            .take()
+            .map(|thread| thread.join().expect("reads"));
         (status, stderr.unwrap_or_default())
     }
 
     /// Every line so far, as JSON.
-    pub fn values(&self) -> Vec<Value> {
+    pub(crate) fn values(&self) -> Vec<Value> {
         let parsed = self.seen.iter().map(|line| serde_json::from_str(line));
         parsed.filter_map(Result::ok).collect()
     }
@@ -135,14 +138,20 @@ impl Drop for Program {
 /// Where cargo has put an example: beside the folder of this test.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("target");
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("target");
     let path = folder.join("examples").join(name);
-    assert!(path.exists(), "{name} is not built: run `cargo build --examples`");
+    assert!(
+        path.exists(),
+        "{name} is not built: run `cargo build --examples`"
+    );
     path
 }
 
 /// A local gateway, and where it listens.
-pub fn gateway<A: AsRef<OsStr>>(args: &[A], log: &str) -> (Program, String, String) {
+pub(crate) fn gateway<A: AsRef<OsStr>>(args: &[A], log: &str) -> (Program, String, String) {
     let mut gateway = Program::start("local_gateway", args, log);
     let first = gateway.line().expect("a first line");
     let mut words = first.split(' ');

@@ -26,7 +26,11 @@ fn names_in(folder: &Path) -> Vec<String> {
         let frame: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).ok()?;
         Some(frame["t"].as_str()?.to_owned())
     };
-    files.iter().filter_map(name).filter(|name| is_served(name)).collect()
+    files
+        .iter()
+        .filter_map(name)
+        .filter(|name| is_served(name))
+        .collect()
 }
 
 fn is_served(name: &str) -> bool {
@@ -81,7 +85,11 @@ fn all_arrive(frames: &str, repeat: usize, expected: &[String], compression: &st
     let names: Vec<_> = served.map(|(name, ..)| name.clone()).collect();
     assert_eq!(names, expected);
     let replayed = got.iter().filter(|(.., replayed)| *replayed).count();
-    let resumed = tail.seen.iter().filter(|line| line.contains("\"resumed\"")).count();
+    let resumed = tail
+        .seen
+        .iter()
+        .filter(|line| line.contains("\"resumed\""))
+        .count();
     assert_eq!(resumed, usize::from(cut), "one resume for one cut");
     assert!(cut || replayed == 0);
     gateway.terminate();
@@ -109,10 +117,19 @@ fn every_foreign_frame_arrives_once_and_in_order() {
     assert!(expected.len() > 200, "{}", expected.len());
     for compression in ["none", "zlib"] {
         for cut in [false, true] {
-            all_arrive(folder.to_str().expect("UTF-8"), 1, &expected, compression, cut);
+            all_arrive(
+                folder.to_str().expect("UTF-8"),
+                1,
+                &expected,
+                compression,
+                cut,
+            );
         }
     }
-    println!("{} frames, none and zlib, with and without a cut", expected.len());
+    println!(
+        "{} frames, none and zlib, with and without a cut",
+        expected.len()
+    );
 }
 
 /// Goal: a restart loses and doubles nothing. Method: a feed that goes on, SIGTERM, a new start.
@@ -130,7 +147,8 @@ fn a_restart_with_a_session_file_resumes_behind_the_last_event_printed() {
     assert!(first.terminate().0.success());
     let text = std::fs::read_to_string(&file).expect("a session file");
     assert!(!text.contains("any\""), "no token in the file");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().expect("a file").permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&file.metadata().expect("a file").permissions());
     assert_eq!(mode & 0o777, 0o600);
 
     let mut second = tail(&ws, &["--session-file", path]);
@@ -145,13 +163,28 @@ fn a_restart_with_a_session_file_resumes_behind_the_last_event_printed() {
     assert!(second.terminate().0.success());
     printed.extend(dispatches(&second));
     for (index, (name, seq, _)) in printed.iter().enumerate() {
-        assert_eq!(*seq, index as u64 + 1, "{name}: lost or doubled over the restart");
+        assert_eq!(
+            *seq,
+            index as u64 + 1,
+            "{name}: lost or doubled over the restart"
+        );
     }
     gateway.terminate();
-    let resumes: Vec<_> = gateway.values().into_iter().filter(|line| is_kind(line, "resume")).collect();
-    let identifies = gateway.values().iter().filter(|line| is_kind(line, "identify")).count();
+    let resumes: Vec<_> = gateway
+        .values()
+        .into_iter()
+        .filter(|line| is_kind(line, "resume"))
+        .collect();
+    let identifies = gateway
+        .values()
+        .iter()
+        .filter(|line| is_kind(line, "identify"))
+        .count();
     assert_eq!((resumes.len(), identifies), (1, 1));
-    assert_eq!(resumes[0]["seq"], last, "RESUME carries the last sequence printed");
+    assert_eq!(
+        resumes[0]["seq"], last,
+        "RESUME carries the last sequence printed"
+    );
     let _ = std::fs::remove_dir_all(&folder);
 }
 
@@ -166,7 +199,6 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("bad.session");
     let path = file.to_str().expect("UTF-8");
-    let (mut gateway, ws, _) = gateway::<&str>(&[], "warn");
     for text in [
         "",
         "{",
@@ -176,12 +208,14 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
         r#"{"version":9,"platform":"discord","total":1,"shards":[]}"#,
     ] {
         std::fs::write(&file, text).expect("writes");
+        // One each, so that none has to wait for its turn to identify.
+        let (mut gateway, ws, _) = gateway::<&str>(&[], "warn");
         let mut tail = tail(&ws, &["--session-file", path]);
         tail.until(|line| line["kind"] == "session_file");
         tail.until(|line| line["event"] == "READY");
         assert!(tail.terminate().0.success());
+        gateway.terminate();
     }
-    gateway.terminate();
     let _ = std::fs::remove_dir_all(&folder);
 }
 
@@ -211,7 +245,9 @@ fn raw_commands_are_sent_and_refusals_are_error_lines() {
     let (mut gateway, ws, _) = gateway::<&str>(&[], "warn");
     let mut tail = tail(&ws, &[]);
     // Before READY: queued, not refused.
-    tail.say(r#"{"shard":0,"op":3,"d":{"since":null,"activities":[],"status":"idle","afk":false}}"#);
+    tail.say(
+        r#"{"shard":0,"op":3,"d":{"since":null,"activities":[],"status":"idle","afk":false}}"#,
+    );
     tail.until(|line| line["event"] == "READY");
     let long = "x".repeat(5000);
     let too_long = format!(r#"{{"shard":0,"op":4,"d":{{"x":"{long}"}}}}"#);
@@ -236,7 +272,10 @@ fn a_fatal_close_names_its_code_and_exits_with_1() {
     let (mut gateway, ws, _) = gateway(&["--token", "right"], "warn");
     let mut tail = tail(&ws, &[]);
     let error = tail.until(|line| line["fatal"] == true);
-    assert!(error["error"].as_str().expect("text").contains("4004"), "{error}");
+    assert!(
+        error["error"].as_str().expect("text").contains("4004"),
+        "{error}"
+    );
     assert_eq!(tail.wait().0.code(), Some(1));
     gateway.terminate();
 }

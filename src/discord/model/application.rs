@@ -51,7 +51,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/application#application-object>
     pub struct Application {
-        id: Id<Application> = required,
+        id: Option<Id<Application>> = optional,
         name: CompactString = default,
         icon: Option<ImageHash> = nullable,
         description: CompactString = default,
@@ -61,6 +61,8 @@ object! {
 }
 
 flags! {
+    /// What an application is and may do.
+    ///
     /// <https://docs.discord.com/developers/resources/application#application-object-application-flags>
     pub struct ApplicationFlags: number {
         APPLICATION_AUTO_MODERATION_RULE_CREATE_BADGE = 6,
@@ -95,6 +97,8 @@ object! {
 }
 
 int_enum! {
+    /// How an entitlement came about.
+    ///
     /// <https://docs.discord.com/developers/resources/entitlement#entitlement-object-entitlement-types>
     pub enum EntitlementKind {
         Purchase = 1,
@@ -128,6 +132,8 @@ object! {
 }
 
 int_enum! {
+    /// Whether a subscription runs.
+    ///
     /// <https://docs.discord.com/developers/resources/subscription#subscription-statuses>
     pub enum SubscriptionStatus {
         Active = 0,
@@ -165,6 +171,8 @@ object! {
 }
 
 object! {
+    /// The account at the other service.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#integration-account-object>
     pub struct IntegrationAccount {
         /// Not a snowflake for every service.
@@ -174,6 +182,8 @@ object! {
 }
 
 int_enum! {
+    /// What happens to a member whose subscription ended.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#integration-object-integration-expire-behaviors>
     pub enum IntegrationExpireBehavior {
         RemoveRole = 0,

@@ -70,16 +70,18 @@ object! {
         default_thread_rate_limit_per_user: Option<u32> = optional,
         default_sort_order: Option<ForumSortOrder> = optional,
         default_forum_layout: Option<ForumLayout> = optional,
-        /// What happens in a voice channel; in GUILD_CREATE.
+        /// What happens in a voice channel; in `GUILD_CREATE`.
         status: Option<CompactString> = optional,
-        /// When someone joined the empty voice channel, in seconds; in GUILD_CREATE.
+        /// When someone joined the empty voice channel, in seconds; in `GUILD_CREATE`.
         voice_start_time: Option<i64> = optional,
-        /// Whether THREAD_CREATE means a new thread rather than one that the bot came into.
+        /// Whether `THREAD_CREATE` means a new thread rather than one that the bot came into.
         newly_created: Option<bool> = optional,
     }
 }
 
 int_enum! {
+    /// What a channel is.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#channel-object-channel-types>
     pub enum ChannelKind {
         GuildText = 0,
@@ -99,6 +101,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// The quality of cameras in a voice channel.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#channel-object-video-quality-modes>
     pub enum VideoQualityMode {
         Auto = 1,
@@ -107,6 +111,8 @@ int_enum! {
 }
 
 flags! {
+    /// What is special about a channel.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#channel-object-channel-flags>
     pub struct ChannelFlags: number {
         /// The thread is pinned in its forum.
@@ -120,6 +126,8 @@ flags! {
 }
 
 int_enum! {
+    /// How a forum orders its threads.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#channel-object-sort-order-types>
     pub enum ForumSortOrder {
         LatestActivity = 0,
@@ -128,6 +136,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// How a forum shows its threads.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#channel-object-forum-layout-types>
     pub enum ForumLayout {
         NotSet = 0,
@@ -150,6 +160,8 @@ object! {
 }
 
 int_enum! {
+    /// Whom an overwrite is for.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#overwrite-object>
     pub enum OverwriteKind {
         Role = 0,
@@ -158,6 +170,8 @@ int_enum! {
 }
 
 object! {
+    /// What only threads have.
+    ///
     /// <https://docs.discord.com/developers/resources/channel#thread-metadata-object>
     pub struct ThreadMetadata {
         archived: bool = default,

@@ -11,7 +11,7 @@ object! {
     /// One type for all of them, because components nest in one another, Discord adds types every
     /// few months and a bot looks at few fields of each.
     /// <https://docs.discord.com/developers/components/reference#component-object>
-    pub struct Component {
+    pub struct Component, nests {
         kind as "type": ComponentKind = required,
         /// Its number within the message.
         id: Option<i64> = optional,
@@ -69,6 +69,8 @@ object! {
 }
 
 int_enum! {
+    /// What a component is.
+    ///
     /// <https://docs.discord.com/developers/components/reference#component-object-component-types>
     pub enum ComponentKind {
         ActionRow = 1,
@@ -133,6 +135,8 @@ object! {
 }
 
 object! {
+    /// An image of a gallery.
+    ///
     /// <https://docs.discord.com/developers/components/reference#media-gallery-media-gallery-item-structure>
     pub struct ComponentGalleryItem {
         media: ComponentMedia = required,

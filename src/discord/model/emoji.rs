@@ -37,6 +37,8 @@ object! {
 }
 
 object! {
+    /// A sticker of a guild or of Discord.
+    ///
     /// <https://docs.discord.com/developers/resources/sticker#sticker-object>
     pub struct Sticker {
         id: Id<Sticker> = required,
@@ -67,6 +69,8 @@ object! {
 }
 
 int_enum! {
+    /// Whose sticker it is.
+    ///
     /// <https://docs.discord.com/developers/resources/sticker#sticker-object-sticker-types>
     pub enum StickerKind {
         Standard = 1,
@@ -75,6 +79,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// The format of a sticker's file.
+    ///
     /// <https://docs.discord.com/developers/resources/sticker#sticker-object-sticker-format-types>
     pub enum StickerFormat {
         Png = 1,
@@ -85,6 +91,8 @@ int_enum! {
 }
 
 object! {
+    /// A sound to play in voice channels.
+    ///
     /// <https://docs.discord.com/developers/resources/soundboard#soundboard-sound-object>
     pub struct SoundboardSound {
         name: CompactString = required,

@@ -49,7 +49,7 @@ object! {
         vanity_url_code: Option<CompactString> = nullable,
         description: Option<CompactString> = nullable,
         banner: Option<ImageHash> = nullable,
-        premium_tier: PremiumTier = required,
+        premium_tier: PremiumTier = default,
         /// How many boosts the guild has.
         premium_subscription_count: Option<u32> = optional,
         preferred_locale: CompactString = default,
@@ -160,6 +160,8 @@ impl<'de> Deserialize<'de> for GuildCreate {
 }
 
 int_enum! {
+    /// What members must have verified before they may write.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-verification-level>
     pub enum VerificationLevel {
         None = 0,
@@ -171,6 +173,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// What members are notified of unless they choose.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-default-message-notification-level>
     pub enum DefaultMessageNotifications {
         AllMessages = 0,
@@ -179,6 +183,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// Whose media are scanned.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-explicit-content-filter-level>
     pub enum ExplicitContentFilter {
         Disabled = 0,
@@ -188,6 +194,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// Whether moderators need two-factor authentication.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-mfa-level>
     pub enum MfaLevel {
         None = 0,
@@ -196,6 +204,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// What a guild's boosts add up to.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-premium-tier>
     pub enum PremiumTier {
         None = 0,
@@ -205,7 +215,16 @@ int_enum! {
     }
 }
 
+impl Default for PremiumTier {
+    /// No boosts.
+    fn default() -> Self {
+        Self::None
+    }
+}
+
 int_enum! {
+    /// How a guild is rated.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-guild-nsfw-level>
     pub enum NsfwLevel {
         Default = 0,
@@ -216,6 +235,8 @@ int_enum! {
 }
 
 flags! {
+    /// What the system channel is not told.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-object-system-channel-flags>
     pub struct SystemChannelFlags: number {
         SUPPRESS_JOIN_NOTIFICATIONS = 0,
@@ -228,6 +249,8 @@ flags! {
 }
 
 object! {
+    /// What new members see of a guild.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#welcome-screen-object>
     pub struct WelcomeScreen {
         description: Option<CompactString> = nullable,
@@ -236,6 +259,8 @@ object! {
 }
 
 object! {
+    /// A channel that new members are shown.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#welcome-screen-object-welcome-screen-channel-structure>
     pub struct WelcomeScreenChannel {
         channel_id: Id<Channel> = required,
@@ -246,6 +271,8 @@ object! {
 }
 
 object! {
+    /// What is shut in a guild because of an incident.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#incidents-data-object>
     pub struct IncidentsData {
         invites_disabled_until: Option<Timestamp> = nullable,

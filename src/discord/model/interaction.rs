@@ -45,6 +45,8 @@ object! {
 }
 
 int_enum! {
+    /// What someone used.
+    ///
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-type>
     pub enum InteractionKind {
         Ping = 1,
@@ -56,6 +58,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// Where an interaction took place.
+    ///
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-context-types>
     pub enum InteractionContext {
         Guild = 0,
@@ -104,6 +108,8 @@ object! {
 }
 
 int_enum! {
+    /// How a command is used.
+    ///
     /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-types>
     pub enum CommandKind {
         ChatInput = 1,
@@ -117,7 +123,7 @@ object! {
     /// A parameter with its value, or a subcommand with its parameters.
     ///
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-application-command-interaction-data-option-structure>
-    pub struct CommandOption {
+    pub struct CommandOption, nests {
         name: CompactString = required,
         kind as "type": CommandOptionKind = required,
         /// While autocompleting whatever was typed, else as the type says.
@@ -129,6 +135,8 @@ object! {
 }
 
 int_enum! {
+    /// The type of a command's parameter.
+    ///
     /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-option-type>
     pub enum CommandOptionKind {
         SubCommand = 1,

@@ -35,8 +35,24 @@ macro_rules! object {
         };
     };
 
-    // As above, and with a name for the type that holds what was read before anything is missed.
-    // `Deserialize` is then up to the caller.
+    // As above, for a type that may lie in objects of its own type.
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident, nests {
+            $( $(#[$doc:meta])* $field:ident $(as $wire:literal)? : $ty:ty = $kind:ident ),* $(,)?
+        }
+    ) => {
+        object!(@struct
+            $(#[$meta])* $vis $name { $( $(#[$doc])* $field [$($wire)?] $ty, $kind; )* }
+        );
+        const _: () = {
+            object!(@slots Slots, $name { $( $field [$($wire)?] $ty, $kind; )* });
+            object!(@deserialize Slots, $name, super::nest::Nest::enter()?);
+        };
+    };
+
+    // As the first, and with a name for the type that holds what was read before anything is
+    // missed.
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident, slots $slots:ident {
@@ -140,7 +156,7 @@ macro_rules! object {
         }
     };
 
-    (@deserialize $slots:ident, $name:ident) => {
+    (@deserialize $slots:ident, $name:ident $(, $guard:expr)?) => {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Fields;
@@ -155,6 +171,7 @@ macro_rules! object {
                         self,
                         map: A,
                     ) -> Result<$name, A::Error> {
+                        $( let _guard = $guard; )?
                         $slots::read(map)?
                             .complete()
                             .map_err(<A::Error as serde::de::Error>::missing_field)

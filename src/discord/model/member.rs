@@ -91,6 +91,8 @@ object! {
 }
 
 flags! {
+    /// What a member did and what is withheld.
+    ///
     /// <https://docs.discord.com/developers/resources/guild#guild-member-object-guild-member-flags>
     pub struct MemberFlags: number {
         /// Left and joined again.

@@ -15,7 +15,7 @@ object! {
     /// `content`, `embeds`, `attachments`, `components` and `poll` are empty without the intent
     /// `MESSAGE_CONTENT`, except in the bot's own messages, direct ones and those that mention it.
     /// <https://docs.discord.com/developers/resources/message#message-object>
-    pub struct Message {
+    pub struct Message, nests {
         id: Id<Message> = required,
         channel_id: Id<Channel> = required,
         /// Absent in direct and ephemeral messages.
@@ -91,6 +91,8 @@ object! {
 }
 
 int_enum! {
+    /// What a message is: written by someone or made by Discord.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-object-message-types>
     pub enum MessageKind {
         Default = 0,
@@ -134,6 +136,8 @@ int_enum! {
 }
 
 flags! {
+    /// What is special about a message.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-object-message-flags>
     pub struct MessageFlags: number {
         /// Published to channels that follow.
@@ -159,6 +163,8 @@ flags! {
 }
 
 object! {
+    /// A channel that a message mentions.
+    ///
     /// <https://docs.discord.com/developers/resources/message#channel-mention-object>
     pub struct ChannelMention {
         id: Id<Channel> = required,
@@ -169,6 +175,8 @@ object! {
 }
 
 object! {
+    /// A file that came with a message.
+    ///
     /// <https://docs.discord.com/developers/resources/message#attachment-object>
     pub struct Attachment {
         id: Id<Attachment> = required,
@@ -198,6 +206,8 @@ object! {
 }
 
 flags! {
+    /// What is special about an attachment.
+    ///
     /// <https://docs.discord.com/developers/resources/message#attachment-object-attachment-flags>
     pub struct AttachmentFlags: number {
         IS_CLIP = 0,
@@ -209,6 +219,8 @@ flags! {
 }
 
 object! {
+    /// A box in a message, from a bot or made of a link.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object>
     pub struct Embed {
         title: Option<CompactString> = optional,
@@ -231,6 +243,8 @@ object! {
 }
 
 flags! {
+    /// What is special about an embed.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-flags>
     pub struct EmbedFlags: number {
         IS_CONTENT_INVENTORY_ENTRY = 5,
@@ -238,6 +252,8 @@ flags! {
 }
 
 object! {
+    /// What stands below an embed.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-footer-structure>
     pub struct EmbedFooter {
         text: CompactString = default,
@@ -264,6 +280,8 @@ object! {
 }
 
 object! {
+    /// The site that an embed is from.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-provider-structure>
     pub struct EmbedProvider {
         name: Option<CompactString> = optional,
@@ -272,6 +290,8 @@ object! {
 }
 
 object! {
+    /// What stands above an embed.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-author-structure>
     pub struct EmbedAuthor {
         name: CompactString = default,
@@ -282,6 +302,8 @@ object! {
 }
 
 object! {
+    /// A titled text of an embed.
+    ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-field-structure>
     pub struct EmbedField {
         name: CompactString = default,
@@ -307,6 +329,8 @@ object! {
 }
 
 object! {
+    /// How many reactions were of which kind.
+    ///
     /// <https://docs.discord.com/developers/resources/message#reaction-count-details-object>
     pub struct ReactionCountDetails {
         burst: u32 = default,
@@ -315,6 +339,8 @@ object! {
 }
 
 object! {
+    /// What a message invites to.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-object-message-activity-structure>
     pub struct MessageActivity {
         kind as "type": MessageActivityKind = required,
@@ -323,6 +349,8 @@ object! {
 }
 
 int_enum! {
+    /// How a message invites.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-object-message-activity-types>
     pub enum MessageActivityKind {
         Join = 1,
@@ -333,6 +361,8 @@ int_enum! {
 }
 
 object! {
+    /// The message that another one is about.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-reference-structure>
     pub struct MessageReference {
         /// A reply where absent.
@@ -345,6 +375,8 @@ object! {
 }
 
 int_enum! {
+    /// How a message is about another.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-reference-types>
     pub enum MessageReferenceKind {
         /// A reply.
@@ -354,6 +386,8 @@ int_enum! {
 }
 
 object! {
+    /// A message as it was when it was forwarded.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-snapshot-object>
     pub struct MessageSnapshot {
         message: SnapshotMessage = required,
@@ -384,7 +418,7 @@ object! {
     ///
     /// Which fields are there depends on its type.
     /// <https://docs.discord.com/developers/resources/message#message-interaction-metadata-object>
-    pub struct InteractionMetadata {
+    pub struct InteractionMetadata, nests {
         id: Id<Interaction> = required,
         kind as "type": InteractionKind = required,
         user: User = required,
@@ -416,6 +450,8 @@ object! {
 }
 
 object! {
+    /// The purchase that a message tells of.
+    ///
     /// <https://docs.discord.com/developers/resources/message#role-subscription-data-object>
     pub struct RoleSubscriptionData {
         role_subscription_listing_id: Id<SkuSubscriptionListing> = required,
@@ -426,6 +462,8 @@ object! {
 }
 
 object! {
+    /// The call that a message tells of.
+    ///
     /// <https://docs.discord.com/developers/resources/message#message-call-object>
     pub struct MessageCall {
         participants: Vec<Id<User>> = default,
@@ -434,6 +472,8 @@ object! {
 }
 
 object! {
+    /// A poll.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#poll-object>
     pub struct Poll {
         question: PollMedia = required,
@@ -448,6 +488,8 @@ object! {
 }
 
 int_enum! {
+    /// How a poll is shown.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#layout-type>
     pub enum PollLayout {
         Default = 1,
@@ -455,6 +497,8 @@ int_enum! {
 }
 
 object! {
+    /// The text of a poll's question or answer, with its emoji.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#poll-media-object>
     pub struct PollMedia {
         text: Option<CompactString> = optional,
@@ -463,6 +507,8 @@ object! {
 }
 
 object! {
+    /// An answer that can be voted for.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#poll-answer-object>
     pub struct PollAnswer {
         answer_id: i64 = required,
@@ -471,6 +517,8 @@ object! {
 }
 
 object! {
+    /// How the votes stand.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#poll-results-object>
     pub struct PollResults {
         is_finalized: bool = default,
@@ -479,6 +527,8 @@ object! {
 }
 
 object! {
+    /// How often an answer was voted for.
+    ///
     /// <https://docs.discord.com/developers/resources/poll#poll-results-object-poll-answer-count-object-structure>
     pub struct PollAnswerCount {
         id: i64 = required,

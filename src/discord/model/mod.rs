@@ -26,6 +26,7 @@ mod interaction;
 mod member;
 mod message;
 mod moderation;
+mod nest;
 mod payload;
 mod presence;
 mod role;
@@ -51,7 +52,7 @@ pub use self::{
     payload::*,
     presence::*,
     role::*,
-    scalar::{Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
+    scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
     scheduled_event::*,
     timestamp::{Timestamp, TimestampError},
     user::*,

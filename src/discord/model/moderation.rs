@@ -2,10 +2,12 @@
 
 use compact_str::CompactString;
 
-use super::{Channel, Guild, Message, RawJson, Role, User};
+use super::{AnyKind, Application, Channel, Decimal, Guild, Message, RawJson, Role, User};
 use crate::id::Id;
 
 object! {
+    /// What auto moderation looks for, and what it does then.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-rule-object>
     pub struct AutoModerationRule {
         id: Id<AutoModerationRule> = required,
@@ -23,6 +25,8 @@ object! {
 }
 
 int_enum! {
+    /// When a rule is looked at.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-rule-object-event-types>
     pub enum AutoModerationEvent {
         MessageSend = 1,
@@ -31,6 +35,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// What a rule looks for.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-rule-object-trigger-types>
     pub enum AutoModerationTrigger {
         Keyword = 1,
@@ -57,6 +63,8 @@ object! {
 }
 
 int_enum! {
+    /// A list of words that Discord keeps.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-rule-object-keyword-preset-types>
     pub enum AutoModerationPreset {
         Profanity = 1,
@@ -66,6 +74,8 @@ int_enum! {
 }
 
 object! {
+    /// Something that auto moderation does.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-action-object>
     pub struct AutoModerationAction {
         kind as "type": AutoModerationActionKind = required,
@@ -74,6 +84,8 @@ object! {
 }
 
 int_enum! {
+    /// What auto moderation does.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-action-object-action-types>
     pub enum AutoModerationActionKind {
         BlockMessage = 1,
@@ -84,6 +96,8 @@ int_enum! {
 }
 
 object! {
+    /// More on what auto moderation does; which fields are there depends on the action.
+    ///
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-action-object-action-metadata>
     pub struct AutoModerationActionMetadata {
         /// Where the alert goes.
@@ -96,6 +110,8 @@ object! {
 }
 
 object! {
+    /// Something that auto moderation did.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#auto-moderation-action-execution>
     pub struct AutoModerationActionExecution {
         guild_id: Id<Guild> = required,
@@ -116,6 +132,8 @@ object! {
 }
 
 object! {
+    /// What someone did to a guild.
+    ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object>
     pub struct AuditLogEntry {
         id: Id<AuditLogEntry> = required,
@@ -147,23 +165,30 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object-optional-audit-entry-info>
     pub struct AuditLogOptions {
-        application_id: Option<CompactString> = optional,
+        application_id: Option<Id<Application>> = optional,
         auto_moderation_rule_name: Option<CompactString> = optional,
-        auto_moderation_rule_trigger_type: Option<CompactString> = optional,
-        channel_id: Option<CompactString> = optional,
-        count: Option<CompactString> = optional,
-        delete_member_days: Option<CompactString> = optional,
-        id: Option<CompactString> = optional,
+        /// The number of an [`AutoModerationTrigger`].
+        auto_moderation_rule_trigger_type: Option<Decimal> = optional,
+        channel_id: Option<Id<Channel>> = optional,
+        /// How many were acted on.
+        count: Option<Decimal> = optional,
+        delete_member_days: Option<Decimal> = optional,
+        /// The role's or user's that an overwrite is for.
+        id: Option<Id<AnyKind>> = optional,
         integration_type: Option<CompactString> = optional,
-        members_removed: Option<CompactString> = optional,
-        message_id: Option<CompactString> = optional,
+        members_removed: Option<Decimal> = optional,
+        message_id: Option<Id<Message>> = optional,
         role_name: Option<CompactString> = optional,
+        /// The new status of a voice channel.
         status: Option<CompactString> = optional,
-        kind as "type": Option<CompactString> = optional,
+        /// The number of an [`OverwriteKind`](super::OverwriteKind).
+        kind as "type": Option<Decimal> = optional,
     }
 }
 
 int_enum! {
+    /// What was done to a guild.
+    ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object-audit-log-events>
     pub enum AuditLogAction {
         GuildUpdate = 1,

@@ -29,7 +29,7 @@ object! {
         /// Where Discord wants the session to be resumed, as it wrote it.
         resume_gateway_url: Option<CompactString> = loose,
         shard: Option<ShardId> = optional,
-        application: ReadyApplication = required,
+        application: Option<ReadyApplication> = optional,
     }
 }
 
@@ -48,6 +48,8 @@ impl<'de> Deserialize<'de> for Resumed {
 }
 
 object! {
+    /// The pins of a channel changed.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#channel-pins-update>
     pub struct ChannelPinsUpdate {
         guild_id: Option<Id<Guild>> = optional,
@@ -129,6 +131,8 @@ object! {
 }
 
 object! {
+    /// A role that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-role-delete>
     pub struct GuildRoleDelete {
         guild_id: Id<Guild> = required,
@@ -137,6 +141,8 @@ object! {
 }
 
 object! {
+    /// A message that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-delete>
     pub struct MessageDelete {
         id: Id<Message> = required,
@@ -146,6 +152,8 @@ object! {
 }
 
 object! {
+    /// Messages that were deleted together.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-delete-bulk>
     pub struct MessageDeleteBulk {
         ids: Vec<Id<Message>> = default,
@@ -155,6 +163,8 @@ object! {
 }
 
 object! {
+    /// A reaction to a message.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-reaction-add>
     pub struct MessageReactionAdd {
         user_id: Id<User> = required,
@@ -173,6 +183,8 @@ object! {
 }
 
 object! {
+    /// A reaction that is gone.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-reaction-remove>
     pub struct MessageReactionRemove {
         user_id: Id<User> = required,
@@ -187,6 +199,8 @@ object! {
 }
 
 int_enum! {
+    /// Whether a reaction is a super reaction.
+    ///
     /// <https://docs.discord.com/developers/resources/message#get-reactions-reaction-types>
     pub enum ReactionKind {
         Normal = 0,
@@ -195,6 +209,8 @@ int_enum! {
 }
 
 object! {
+    /// A message that lost all its reactions.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-reaction-remove-all>
     pub struct MessageReactionRemoveAll {
         channel_id: Id<Channel> = required,
@@ -204,6 +220,8 @@ object! {
 }
 
 object! {
+    /// A message that lost all its reactions with one emoji.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-reaction-remove-emoji>
     pub struct MessageReactionRemoveEmoji {
         channel_id: Id<Channel> = required,
@@ -214,6 +232,8 @@ object! {
 }
 
 object! {
+    /// Someone who began to type.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#typing-start>
     pub struct TypingStart {
         channel_id: Id<Channel> = required,
@@ -263,6 +283,8 @@ object! {
 }
 
 object! {
+    /// Whether someone may use a command, or whether it may be used somewhere.
+    ///
     /// <https://docs.discord.com/developers/interactions/application-commands#application-command-permissions-object-application-command-permissions-structure>
     pub struct CommandPermission {
         /// The role's, user's or channel's; the guild's for everyone, the guild's - 1 for all
@@ -275,6 +297,8 @@ object! {
 }
 
 int_enum! {
+    /// What a command's permission is for.
+    ///
     /// <https://docs.discord.com/developers/interactions/application-commands#application-command-permissions-object-application-command-permission-type>
     pub enum CommandPermissionKind {
         Role = 1,
@@ -284,6 +308,8 @@ int_enum! {
 }
 
 object! {
+    /// What was asked for of the voice channels of a guild.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#channel-info>
     pub struct ChannelInfo {
         guild_id: Id<Guild> = required,
@@ -304,6 +330,8 @@ object! {
 }
 
 object! {
+    /// A thread that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#thread-delete>
     pub struct ThreadDelete {
         id: Id<Channel> = required,
@@ -328,6 +356,8 @@ object! {
 }
 
 object! {
+    /// The bot's own membership of a thread.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#thread-member-update>
     pub struct ThreadMemberUpdate {
         /// The thread's.
@@ -342,6 +372,8 @@ object! {
 }
 
 object! {
+    /// Who came into a thread and who left it.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#thread-members-update>
     pub struct ThreadMembersUpdate {
         /// The thread's.
@@ -355,6 +387,8 @@ object! {
 }
 
 object! {
+    /// A ban.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-ban-add>
     pub struct GuildBan {
         guild_id: Id<Guild> = required,
@@ -363,6 +397,8 @@ object! {
 }
 
 object! {
+    /// All emojis of a guild.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-emojis-update>
     pub struct GuildEmojisUpdate {
         guild_id: Id<Guild> = required,
@@ -371,6 +407,8 @@ object! {
 }
 
 object! {
+    /// All stickers of a guild.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-stickers-update>
     pub struct GuildStickersUpdate {
         guild_id: Id<Guild> = required,
@@ -379,6 +417,8 @@ object! {
 }
 
 object! {
+    /// A guild whose integrations changed.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-integrations-update>
     pub struct GuildIntegrationsUpdate {
         guild_id: Id<Guild> = required,
@@ -386,6 +426,8 @@ object! {
 }
 
 object! {
+    /// Someone's interest in a planned event.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-scheduled-event-user-add>
     pub struct ScheduledEventUser {
         guild_scheduled_event_id: Id<ScheduledEvent> = required,
@@ -395,6 +437,8 @@ object! {
 }
 
 object! {
+    /// A sound that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#guild-soundboard-sound-delete>
     pub struct SoundboardSoundDelete {
         sound_id: Id<SoundboardSound> = required,
@@ -413,6 +457,8 @@ object! {
 }
 
 object! {
+    /// An integration that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#integration-delete>
     pub struct IntegrationDelete {
         id: Id<Integration> = required,
@@ -422,6 +468,8 @@ object! {
 }
 
 object! {
+    /// A new invite.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#invite-create>
     pub struct InviteCreate {
         channel_id: Id<Channel> = required,
@@ -447,6 +495,8 @@ object! {
 }
 
 int_enum! {
+    /// What an invite to a voice channel leads to.
+    ///
     /// <https://docs.discord.com/developers/resources/invite#invite-object-invite-target-types>
     pub enum InviteTarget {
         Stream = 1,
@@ -455,6 +505,8 @@ int_enum! {
 }
 
 object! {
+    /// An invite that was deleted.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#invite-delete>
     pub struct InviteDelete {
         channel_id: Id<Channel> = required,
@@ -477,6 +529,8 @@ object! {
 }
 
 object! {
+    /// An emoji or a sound that someone sent to a voice channel.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#voice-channel-effect-send>
     pub struct VoiceChannelEffectSend {
         channel_id: Id<Channel> = required,
@@ -492,6 +546,8 @@ object! {
 }
 
 int_enum! {
+    /// How an emoji is shown.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#voice-channel-effect-send-animation-types>
     pub enum VoiceAnimation {
         Premium = 0,
@@ -500,6 +556,8 @@ int_enum! {
 }
 
 object! {
+    /// The status text of a voice channel.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#voice-channel-status-update>
     pub struct VoiceChannelStatusUpdate {
         id: Id<Channel> = required,
@@ -509,6 +567,8 @@ object! {
 }
 
 object! {
+    /// Since when a voice channel is in use.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#voice-channel-start-time-update>
     pub struct VoiceChannelStartTimeUpdate {
         id: Id<Channel> = required,
@@ -519,6 +579,8 @@ object! {
 }
 
 object! {
+    /// The voice server that the bot must connect to.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#voice-server-update>
     pub struct VoiceServerUpdate {
         /// What the voice connection is opened with.
@@ -530,6 +592,8 @@ object! {
 }
 
 object! {
+    /// A channel whose webhooks changed.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#webhooks-update>
     pub struct WebhooksUpdate {
         guild_id: Id<Guild> = required,

@@ -41,6 +41,8 @@ object! {
 }
 
 string_enum! {
+    /// Whether someone is there.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#update-presence-status-types>
     pub enum Status {
         Dnd = "dnd",
@@ -106,6 +108,8 @@ object! {
 }
 
 int_enum! {
+    /// How an activity is shown.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-types>
     pub enum ActivityKind {
         Playing = 0,
@@ -119,6 +123,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// What the short form of an activity shows.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-status-display-types>
     pub enum StatusDisplayKind {
         Name = 0,
@@ -128,6 +134,8 @@ int_enum! {
 }
 
 flags! {
+    /// What others can do with an activity.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-flags>
     pub struct ActivityFlags: number {
         INSTANCE = 0,
@@ -164,6 +172,8 @@ object! {
 }
 
 object! {
+    /// With whom an activity is done.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-party>
     pub struct ActivityParty {
         id: Option<CompactString> = optional,
@@ -173,6 +183,8 @@ object! {
 }
 
 object! {
+    /// The pictures of an activity and what is written about them.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-assets>
     pub struct ActivityAssets {
         large_image: Option<CompactString> = optional,
@@ -186,6 +198,8 @@ object! {
 }
 
 object! {
+    /// What lets others join an activity.
+    ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-secrets>
     pub struct ActivitySecrets {
         join: Option<CompactString> = optional,

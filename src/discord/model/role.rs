@@ -60,6 +60,8 @@ object! {
 }
 
 flags! {
+    /// What is special about a role.
+    ///
     /// <https://docs.discord.com/developers/topics/permissions#role-object-role-flags>
     pub struct RoleFlags: number {
         /// Members can take it in onboarding.

@@ -280,10 +280,33 @@ impl<'de> Deserialize<'de> for UnixTime {
             Scalar::Number(number) => Ok(Self(number as i64)),
             Scalar::Text(text) => match text.parse() {
                 Ok(number) => Ok(Self(number)),
-                Err(_) => Err(de::Error::custom("not a time")),
+                Err(_) => Err(de::Error::custom("not a number")),
             },
-            Scalar::Bool(_) => Err(de::Error::custom("not a time")),
+            Scalar::Bool(_) => Err(de::Error::custom("not a number")),
         }
+    }
+}
+
+/// An integer that is a decimal text on the wire; a plain integer is accepted too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(i64);
+
+impl Decimal {
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        UnixTime::deserialize(deserializer).map(|number| Self(number.0))
     }
 }
 

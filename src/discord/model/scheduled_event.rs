@@ -31,6 +31,8 @@ object! {
 }
 
 object! {
+    /// Where an event takes place that is in no channel.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-object-guild-scheduled-event-entity-metadata>
     pub struct ScheduledEventMetadata {
         location: Option<CompactString> = optional,
@@ -38,6 +40,8 @@ object! {
 }
 
 int_enum! {
+    /// Who can see a planned event.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-object-guild-scheduled-event-privacy-level>
     pub enum ScheduledEventPrivacyLevel {
         GuildOnly = 2,
@@ -45,6 +49,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// How far a planned event is.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-object-guild-scheduled-event-status>
     pub enum ScheduledEventStatus {
         Scheduled = 1,
@@ -55,6 +61,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// Where a planned event takes place.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-object-guild-scheduled-event-entity-types>
     pub enum ScheduledEventEntityKind {
         StageInstance = 1,
@@ -82,6 +90,8 @@ object! {
 }
 
 int_enum! {
+    /// How often an event repeats.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-recurrence-rule-object-guild-scheduled-event-recurrence-rule-frequency>
     pub enum RecurrenceFrequency {
         Yearly = 0,
@@ -92,6 +102,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// A day of the week.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-recurrence-rule-object-guild-scheduled-event-recurrence-rule-weekday>
     pub enum RecurrenceWeekday {
         Monday = 0,
@@ -105,6 +117,8 @@ int_enum! {
 }
 
 int_enum! {
+    /// A month.
+    ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-recurrence-rule-object-guild-scheduled-event-recurrence-rule-month>
     pub enum RecurrenceMonth {
         January = 1,

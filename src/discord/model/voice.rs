@@ -49,6 +49,8 @@ object! {
 }
 
 int_enum! {
+    /// Who can see a stage.
+    ///
     /// <https://docs.discord.com/developers/resources/stage-instance#stage-instance-object-privacy-level>
     pub enum StagePrivacyLevel {
         /// Deprecated.

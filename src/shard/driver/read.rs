@@ -137,11 +137,7 @@ impl<P: Platform> Driver<P> {
 
     /// A binary message: compressed where that was asked for, else text by another name.
     fn binary(&mut self, now: Instant, packed: &[u8]) {
-        if self
-            .link
-            .opened()
-            .is_none_or(|open| open.inflate.is_none())
-        {
+        if self.link.opened().is_none_or(|open| open.inflate.is_none()) {
             self.plain(now, packed);
             return;
         }
@@ -240,7 +236,10 @@ impl<P: Platform> Driver<P> {
         let _internal = self.session.handle(now, Input::Garbled { seq });
         self.act(now);
         self.follow();
-        let error = Error::new(ErrorKind::Frame, "a message from the server could not be read");
+        let error = Error::new(
+            ErrorKind::Frame,
+            "a message from the server could not be read",
+        );
         self.writer.fail(error.with_seq(seq), self.cursor);
     }
 }

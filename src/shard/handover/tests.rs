@@ -316,7 +316,10 @@ fn an_owned_frame_is_a_batch_of_its_own_and_is_not_copied() {
     let mut pair = Pair::new(1024, 1 << 30);
     let first = pair.push(1);
     pair.seq += 1;
-    let text = format!(r#"{{"t":"X","s":2,"op":0,"d":"{}"}}"#, "a".repeat(BYTES_MAX));
+    let text = format!(
+        r#"{{"t":"X","s":2,"op":0,"d":"{}"}}"#,
+        "a".repeat(BYTES_MAX)
+    );
     let (at, header) = (text.as_ptr(), Header::parse(&text).unwrap());
     let cursor = pair.cursor();
     pair.writer.push_owned(text.clone(), header, true, cursor);

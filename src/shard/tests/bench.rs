@@ -17,12 +17,7 @@ use crate::{
 struct Memory(Arc<Gateway>);
 
 impl Dial for Memory {
-    fn dial(
-        &self,
-        _: &str,
-        _: u16,
-        _: &Limits,
-    ) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
+    fn dial(&self, _: &str, _: u16, _: &Limits) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
         let stream = self.0.connect();
         async move { Ok(Box::new(stream) as Box<dyn Duplex>) }.boxed()
     }
@@ -49,7 +44,9 @@ impl Bench {
     }
 
     pub(super) fn with(builder: Builder) -> Self {
-        let gateway = builder.patience(Duration::from_secs(3600)).start_in_memory();
+        let gateway = builder
+            .patience(Duration::from_secs(3600))
+            .start_in_memory();
         Self {
             gateway: Arc::new(gateway),
         }
@@ -126,7 +123,11 @@ pub(super) async fn until(shard: &mut Shard, mut last: impl FnMut(&Got) -> bool)
 
 /// Everything up to READY.
 pub(super) async fn until_ready(shard: &mut Shard) -> Vec<Got> {
-    until(shard, |got| matches!(got, Got::Event(name, _) if name == "READY")).await
+    until(
+        shard,
+        |got| matches!(got, Got::Event(name, _) if name == "READY"),
+    )
+    .await
 }
 
 pub(super) fn is_event(got: &Got) -> bool {

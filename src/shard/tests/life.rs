@@ -38,7 +38,15 @@ async fn a_shard_identifies_gets_events_resumes_after_a_cut_and_ends() {
     assert_eq!(next(&mut shard).await, Got::End("shutdown"));
     assert_eq!(next(&mut shard).await, Got::End("shutdown"));
     assert_eq!(shard.status().state, State::Stopped);
-    let closed = |act: &Act| matches!(act, Act::Close { code: Some(1000), .. });
+    let closed = |act: &Act| {
+        matches!(
+            act,
+            Act::Close {
+                code: Some(1000),
+                ..
+            }
+        )
+    };
     assert!(bench.gateway.log().iter().any(|record| closed(&record.act)));
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(bench.gateway.stats().connections, 2);

@@ -1,0 +1,398 @@
+//! Does each of Discord's events decode, whatever else is in its frame?
+//!
+//! Walks the rows of the events table: each has a frame of its own in `frames/`, written from the
+//! protocol with invented content.
+
+#![cfg(feature = "discord")]
+
+use std::{env, fs, path::Path};
+
+use serde_json::{Map, Value};
+use shardstream::{
+    discord::{
+        Discord, Event, EventKind,
+        model::{GuildCreate, Maybe},
+    },
+    platform::{DecodeError, Platform},
+};
+
+fn decode(name: &str, data: &Value) -> Result<Event, DecodeError> {
+    Discord::decode(name, &data.to_string())
+}
+
+fn read_frame(path: &Path) -> Value {
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The payload of the frame that the row of `kind` has in `frames/`.
+fn own_payload(kind: EventKind) -> Value {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events/frames");
+    let mut frame = read_frame(&dir.join(format!("{}.json", kind.name())));
+    assert_eq!(frame["t"], kind.name());
+    assert_eq!(frame["op"], 0);
+    frame["d"].take()
+}
+
+/// Frames whose collector put blanks into their timestamps.
+const MANGLED: &[&str] = &[
+    "INTERACTION_CREATE.discord-payloads.02.json",
+    "INTERACTION_CREATE.discord-payloads.09.json",
+    "INTERACTION_CREATE.discord-payloads.11.json",
+];
+
+/// Goal: real frames decode to their typed event, and what was decoded can be written and read
+/// again. Method: all frames of the folder that the environment names.
+#[test]
+fn captured_frames_decode_and_come_back_equal() {
+    let Some(root) = env::var_os("SHARDSTREAM_FIXTURES") else {
+        println!("SHARDSTREAM_FIXTURES is not set: no captured frames were read");
+        return;
+    };
+    let dir = Path::new(&root).join("discord");
+    let mut decoded = 0;
+    let mut failed = Vec::new();
+    for entry in fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        if MANGLED.contains(&path.file_name().unwrap().to_str().unwrap()) {
+            continue;
+        }
+        let frame = read_frame(&path);
+        let name = frame["t"].as_str().unwrap();
+        match decode(name, &frame["d"]) {
+            Err(error) => failed.push(format!("{}: {error}", path.display())),
+            Ok(Event::Unknown(_)) => failed.push(format!("{}: no row", path.display())),
+            Ok(event) => {
+                decoded += 1;
+                let written = event.data().unwrap();
+                let again = Discord::decode(name, &written);
+                assert_eq!(again.as_ref().ok(), Some(&event), "{path:?}: {written}");
+            }
+        }
+    }
+    println!("{decoded} captured frames decoded");
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(decoded > 0);
+}
+
+/// Goal: nothing documented is lost. Method: the frames hold every documented field that the types
+/// have, nullable ones as `null` or a value and optional ones with a value, so that what is
+/// written must be what was read.
+#[test]
+fn each_event_is_written_as_it_was_read() {
+    for kind in EventKind::ALL {
+        let payload = own_payload(*kind);
+        let event = decode(kind.name(), &payload).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+        assert_eq!(event.kind(), *kind);
+        let written: Value = serde_json::from_str(&event.data().unwrap()).unwrap();
+        assert_same(&payload, &written, kind.name());
+        if let Some(guild) = payload.get("guild_id") {
+            assert_eq!(
+                event.guild_id().unwrap().to_string(),
+                guild.as_str().unwrap()
+            );
+        }
+    }
+}
+
+/// Compares place by place, so that a difference is named.
+fn assert_same(read: &Value, written: &Value, place: &str) {
+    match (read, written) {
+        (Value::Object(read), Value::Object(written)) => {
+            for (key, value) in read {
+                let place = format!("{place}.{key}");
+                let other = written
+                    .get(key)
+                    .unwrap_or_else(|| panic!("{place} was lost"));
+                assert_same(value, other, &place);
+            }
+            for key in written.keys() {
+                assert!(read.contains_key(key), "{place}.{key} was made up");
+            }
+        }
+        (Value::Array(read), Value::Array(written)) => {
+            assert_eq!(read.len(), written.len(), "{place}");
+            for (index, (value, other)) in read.iter().zip(written).enumerate() {
+                assert_same(value, other, &format!("{place}[{index}]"));
+            }
+        }
+        _ => assert_eq!(read, written, "{place}"),
+    }
+}
+
+/// Fields that are kept as JSON text: whatever is in them comes back as it was sent.
+const RAW: &[&str] = &["new_value", "old_value", "shared_client_theme"];
+
+/// Calls `change` on each value of a payload that is no list, from the bottom up.
+fn for_each_value(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
+    match value {
+        Value::Object(fields) => fields
+            .iter_mut()
+            .filter(|(key, _)| !RAW.contains(&key.as_str()))
+            .for_each(|(_, value)| for_each_value(value, change)),
+        Value::Array(items) => items.iter_mut().for_each(|v| for_each_value(v, change)),
+        _ => {}
+    }
+    if !value.is_array() {
+        change(value);
+    }
+}
+
+/// Goal: what Discord adds is no error and changes nothing. Method: fields of every JSON type are
+/// put into every object of every frame, which must still be read as the same event.
+#[test]
+fn unknown_fields_change_nothing() {
+    for kind in EventKind::ALL {
+        let payload = own_payload(*kind);
+        let mut grown = payload.clone();
+        for_each_value(&mut grown, &mut |value| {
+            // Maps from ids to objects have no fields.
+            if let Value::Object(fields) = value
+                && !fields
+                    .keys()
+                    .any(|key| key.len() > 1 && key.parse::<u64>().is_ok())
+            {
+                add_unknown(fields);
+            }
+        });
+        assert_eq!(
+            decode(kind.name(), &grown).unwrap(),
+            decode(kind.name(), &payload).unwrap(),
+            "{kind:?}"
+        );
+    }
+}
+
+fn add_unknown(fields: &mut Map<String, Value>) {
+    let unknown = serde_json::json!({
+        "zz_null": null, "zz_bool": true, "zz_int": -1, "zz_float": 1e300, "zz_text": "\u{1F6A4}",
+        "zz_list": [[], {}, [1]], "zz_object": {"id": {"type": []}}, "": 0, "\u{e9}\"\\": 0
+    });
+    let Value::Object(unknown) = unknown else {
+        unreachable!("written as an object above");
+    };
+    fields.extend(unknown);
+}
+
+/// Goal: new numbers and texts of enumerations and new bits of sets are data. Method: the fields
+/// that hold them, by name, get values that no version knows, and must be written back.
+#[test]
+fn unknown_values_and_bits_are_kept() {
+    const NUMBERS: &[&str] = &[
+        "action_type",
+        "animation_type",
+        "context",
+        "entity_type",
+        "event_type",
+        "format_type",
+        "frequency",
+        "mfa_level",
+        "nsfw_level",
+        "premium_tier",
+        "privacy_level",
+        "rule_trigger_type",
+        "target_type",
+        "trigger_type",
+        "verification_level",
+        "expire_behavior",
+        "explicit_content_filter",
+        "default_message_notifications",
+        "layout_type",
+        "premium_type",
+        "video_quality_mode",
+        "default_sort_order",
+        "default_forum_layout",
+        "channel_type",
+        "status_display_type",
+    ];
+    const BITS: &[&str] = &["flags", "public_flags", "system_channel_flags", "flags_new"];
+    const BIT_TEXTS: &[&str] = &["permissions", "allow", "deny", "app_permissions"];
+    let mut changed = 0;
+    for kind in EventKind::ALL {
+        let mut payload = own_payload(*kind);
+        for_each_value(&mut payload, &mut |value| {
+            let Value::Object(fields) = value else { return };
+            for (key, value) in fields {
+                let key = key.as_str();
+                let new = match value {
+                    Value::Number(_) if NUMBERS.contains(&key) => Value::from(4_000_000_000_u32),
+                    // Some texts are named `type` and `status` as well.
+                    Value::Number(_) if key == "type" || key == "status" => Value::from(-99),
+                    Value::Number(_) if BITS.contains(&key) => Value::from((1_u64 << 62) | 1),
+                    Value::String(_) if BIT_TEXTS.contains(&key) => {
+                        Value::from(u64::MAX.to_string())
+                    }
+                    Value::String(_) if key == "status" => Value::from("zz_away"),
+                    _ => continue,
+                };
+                *value = new;
+                changed += 1;
+            }
+        });
+        let event = decode(kind.name(), &payload).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+        let written: Value = serde_json::from_str(&event.data().unwrap()).unwrap();
+        assert_same(&payload, &written, kind.name());
+    }
+    assert!(changed > 250, "only {changed} values were changed");
+}
+
+/// Goal: an error says nothing of the payload. Method: every value of every frame in turn becomes
+/// a text, then an object, that must not be in the error.
+#[test]
+fn decode_errors_hold_nothing_of_the_payload() {
+    let canary = "CANARY, expected CANARY at line 1 column 1";
+    let mut errors = 0;
+    for kind in EventKind::ALL {
+        let payload = own_payload(*kind);
+        let mut count = 0;
+        for_each_value(&mut payload.clone(), &mut |_| count += 1);
+        for bad in [Value::from(canary), serde_json::json!({ (canary): canary })] {
+            for target in 0..count {
+                let mut payload = payload.clone();
+                let mut at = 0;
+                for_each_value(&mut payload, &mut |value| {
+                    if at == target {
+                        *value = bad.clone();
+                    }
+                    at += 1;
+                });
+                if let Err(error) = decode(kind.name(), &payload) {
+                    errors += 1;
+                    let shown = format!("{error} {error:?}");
+                    assert!(!shown.contains("CANARY"), "{kind:?}: {shown}");
+                }
+            }
+        }
+    }
+    assert!(errors > 1000, "only {errors} errors were seen");
+}
+
+/// Goal: a frame cut anywhere, or with a byte changed, is an error or an event, never a panic.
+#[test]
+fn broken_frames_never_panic() {
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    for kind in EventKind::ALL {
+        let text = own_payload(*kind).to_string();
+        for _ in 0..50 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let mut bytes = text.clone().into_bytes();
+            let at = usize::try_from(random % bytes.len() as u64).unwrap();
+            bytes[at] = b"\"{}[],:0-9etn\\ "[usize::try_from(random >> 60).unwrap() % 15];
+            if let Ok(changed) = std::str::from_utf8(&bytes) {
+                drop(Discord::decode(kind.name(), changed));
+            }
+            if text.is_char_boundary(at) {
+                assert!(Discord::decode(kind.name(), &text[..at]).is_err() || at == text.len());
+            }
+        }
+    }
+}
+
+/// Goal: objects in objects of their own type end at the limit of depth, on the smallest stack that
+/// a runtime's thread has by default. Method: each field that a type has of itself, far too deep.
+#[test]
+fn nesting_far_beyond_any_real_frame_is_an_error() {
+    let mut message = own_payload(EventKind::MessageUpdate);
+    message["timestamp"] = Value::from("2026-01-01T00:00:00Z");
+    let message = message.to_string();
+    let metadata = r#"{"id":"1","type":3,"user":{"id":"1","username":"a"}}"#;
+    let with = |object: &str, field: &str, inner: &str, after: &str| {
+        format!(
+            "{},\"{field}\":{inner}{after}}}",
+            &object[..object.len() - 1]
+        )
+    };
+    let nested = |object: &str, field: &str, open: &str, close: &str| {
+        let mut text = object.to_owned();
+        for _ in 0..200 {
+            text = with(object, field, &format!("{open}{text}{close}"), "");
+        }
+        text
+    };
+    let component = r#"{"type":17}"#;
+    for text in [
+        nested(&message, "referenced_message", "", ""),
+        with(
+            &message,
+            "components",
+            &nested(component, "components", "[", "]"),
+            "]",
+        )
+        .replacen("\"components\":", "\"components\":[", 1),
+        with(
+            &message,
+            "components",
+            &nested(component, "accessory", "", ""),
+            "]",
+        )
+        .replacen("\"components\":", "\"components\":[", 1),
+        with(
+            &message,
+            "interaction_metadata",
+            &nested(metadata, "triggering_interaction_metadata", "", ""),
+            "",
+        ),
+    ] {
+        let error = Discord::decode("MESSAGE_CREATE", &text).unwrap_err();
+        assert_eq!(error.problem, "nested too deep", "{error}");
+    }
+    // An error leaves nothing behind for the next event.
+    assert!(Discord::decode("MESSAGE_CREATE", &message).is_ok());
+}
+
+/// A guild that is down comes with its id only.
+#[test]
+fn a_guild_create_may_be_of_an_unavailable_guild() {
+    let down = serde_json::json!({"id": "7", "unavailable": true, "zz": 1});
+    let event = decode("GUILD_CREATE", &down).unwrap();
+    assert_eq!(event.guild_id().map(shardstream::Id::get), Some(7));
+    let Event::GuildCreate(guild) = event else {
+        panic!("{event:?}");
+    };
+    assert!(matches!(*guild, GuildCreate::Unavailable(_)), "{guild:?}");
+    for broken in [
+        serde_json::json!({"id": "7"}),
+        serde_json::json!({"id": "7", "unavailable": false}),
+        serde_json::json!({"unavailable": true}),
+    ] {
+        assert!(decode("GUILD_CREATE", &broken).is_err(), "{broken}");
+    }
+}
+
+/// What may be told apart by `null` is.
+#[test]
+fn absent_and_null_differ_where_the_protocol_says_so() {
+    let mut payload = own_payload(EventKind::MessageUpdate);
+    let referenced = |payload: &Value| {
+        let Event::MessageUpdate(message) = decode("MESSAGE_UPDATE", payload).unwrap() else {
+            panic!("{payload}");
+        };
+        message.referenced_message
+    };
+    assert_eq!(referenced(&payload), Maybe::Absent);
+    payload["referenced_message"] = Value::Null;
+    assert_eq!(referenced(&payload), Maybe::Null);
+}
+
+/// Goal: a null where only a value is documented is an error of its field, and where something
+/// optional is documented it is nothing. Method: READY and RESUMED in the forms seen.
+#[test]
+fn ready_and_resumed_are_read_in_the_forms_seen() {
+    let mut ready = own_payload(EventKind::Ready);
+    for url in [Value::Null, Value::from(7), serde_json::json!([{"a": 1}])] {
+        ready["resume_gateway_url"] = url;
+        let Event::Ready(ready) = decode("READY", &ready).unwrap() else {
+            panic!("{ready}");
+        };
+        assert_eq!(ready.resume_gateway_url, None);
+    }
+    ready["session_id"] = Value::Null;
+    assert_eq!(decode("READY", &ready).unwrap_err().path, "session_id");
+    for data in [r#"{"_trace":["a"]}"#, "null", "{}"] {
+        let event = Discord::decode("RESUMED", data).unwrap();
+        assert_eq!(event.kind(), EventKind::Resumed);
+    }
+}
