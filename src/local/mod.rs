@@ -55,6 +55,7 @@ mod conn;
 mod event;
 mod http;
 mod log;
+mod pack;
 mod peer;
 mod replay;
 mod rules;
