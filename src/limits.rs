@@ -129,5 +129,5 @@ impl Default for Limits {
     }
 }
 
-/// JSON nested deeper than this is refused: serde_json's own figure, far above any real frame.
+/// JSON nested deeper than this is refused: `serde_json`'s own figure, far above any real frame.
 pub(crate) const JSON_DEPTH_MAX: usize = 128;

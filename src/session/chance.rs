@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// SplitMix64: small, well spread, and the same everywhere. Nothing here guards a secret.
+/// `SplitMix64`: small, well spread, and the same everywhere. Nothing here guards a secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);
 

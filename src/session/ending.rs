@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Action, AfterClose, CLOSE_END, CLOSE_KEEP, Endpoint, FAILED_RESUMES_MAX, FORBIDDEN_MAX, Lost,
-    Reconnect, Session, Shutdown, State, Stop, Timer,
+    Action, AfterClose, Begun, CLOSE_END, CLOSE_KEEP, Endpoint, FAILED_RESUMES_MAX, FORBIDDEN_MAX,
+    Lost, Reconnect, Session, Shutdown, State, Stop, Timer,
 };
 use crate::{
     notice::{Cause, Notice},
@@ -202,17 +202,12 @@ impl<P: Platform> Session<P> {
     /// The row of the table that applies. Where rows overlap: fatal first, then the identify
     /// rows; the longest delay that applies.
     fn plan(&mut self, now: Instant, cause: &Cause) -> Result<Plan, Stop> {
-        let (identified, resumed, established, progress) =
-            self.connection
-                .as_ref()
-                .map_or((false, false, false, false), |connection| {
-                    (
-                        connection.identified,
-                        connection.resumed,
-                        connection.established,
-                        connection.progress,
-                    )
-                });
+        let (begun, established, progress) = match &self.connection {
+            Some(open) => (open.begun, open.established, open.progress),
+            None => (None, false, false),
+        };
+        let identified = begun == Some(Begun::Identify);
+        let resumed = begun == Some(Begun::Resume);
         let action = match *cause {
             Cause::Closed { code: Some(code) } => close_action::<P>(code),
             Cause::InvalidSession { resumable: false } | Cause::SequenceRestarted => {

@@ -260,6 +260,10 @@ pub(crate) struct Session<P: Platform> {
 
 /// What is true of one connection only.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that hold independently of each other"
+)]
 struct Connection {
     /// Begins with Hello.
     heartbeat: Option<Heartbeat>,
@@ -272,10 +276,8 @@ struct Connection {
     paused: bool,
     /// IDENTIFY or RESUME, until it is written.
     handshake: Option<Token>,
-    /// IDENTIFY was written.
-    identified: bool,
-    /// RESUME was written.
-    resumed: bool,
+    /// IDENTIFY or RESUME was written.
+    begun: Option<Begun>,
     /// READY or RESUMED came.
     established: bool,
     /// What the server did shows that the session works.
@@ -283,6 +285,13 @@ struct Connection {
     replayed: u64,
     duplicates: Duplicates,
     command: Option<Vec<u8>>,
+}
+
+/// How a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    Identify,
+    Resume,
 }
 
 /// What follows the close handshake.
@@ -425,7 +434,10 @@ impl<P: Platform> Session<P> {
         out.clear();
         let reserve = self.beats_in_window();
         let active = self.state == State::Active;
-        let resuming = self.held.is_some();
+        let begun = match self.held {
+            Some(_) => Begun::Resume,
+            None => Begun::Identify,
+        };
         let Some(connection) = self.open_mut() else {
             return false;
         };
@@ -447,8 +459,7 @@ impl<P: Platform> Session<P> {
         }
         if let Some(token) = connection.handshake.take() {
             connection.window.book(now);
-            connection.resumed = resuming;
-            connection.identified = !resuming;
+            connection.begun = Some(begun);
             if let Some(held) = &self.held {
                 self.counters.resumes += 1;
                 self.platform

@@ -158,5 +158,6 @@ pub(super) fn name_of(event: &Event) -> String {
     match event {
         Event::Gateway(notice) => notice.name().to_owned(),
         Event::Unknown(unknown) => unknown.name.to_string(),
+        event => event.kind().name().to_owned(),
     }
 }
