@@ -96,6 +96,7 @@ pub(super) enum Block {
 pub(super) enum Out {
     Bytes(Vec<u8>),
     Dribble { bytes: usize, every: Duration },
+    Eof,
     Fin,
     Hang,
     Mute,
@@ -205,6 +206,16 @@ impl Peer {
             && self.inbox.len() < INBOX_MAX
             && self.out_len < OUT_LEN_MAX
             && self.head.len() < HEAD_LEN_MAX
+    }
+
+    /// Whether all is done and said that comes before the client is heard.
+    pub(super) fn waits_for_client(&self) -> bool {
+        let is_through = match self.block {
+            None => self.steps.is_empty(),
+            Some(Block::Expect(_) | Block::Request) => true,
+            Some(Block::Until(_)) => false,
+        };
+        is_through && !self.is_silent && self.out.is_empty()
     }
 
     /// When to call [`run`](Self::run) at the latest.
@@ -354,7 +365,7 @@ mod tests {
         let number = random.u64(..) >> random.u32(0..64);
         let text = ["{}", "", "\u{0}", r#"{"op":0}"#][random.usize(0..4)].to_owned();
         let bytes = text.clone().into_bytes();
-        match random.u32(0..30) {
+        match random.u32(0..31) {
             0 => Step::Ack,
             1 => Step::Answer,
             2 => Step::Binary(bytes),
@@ -394,6 +405,7 @@ mod tests {
             26 => Step::SkipSequence(number),
             27 => Step::SwapNext,
             28 => Step::Upgrade,
+            29 => Step::Eof,
             _ => Step::Wait(Duration::from_millis(number)),
         }
     }

@@ -235,13 +235,18 @@ impl Peer {
     }
 
     pub(super) fn end(&mut self, world: &mut World, now: Instant, how: End) {
+        let last = match how {
+            End::Client | End::Fin => Out::Fin,
+            End::Rst => Out::Rst,
+        };
+        self.end_with(world, now, how, last);
+    }
+
+    pub(super) fn end_with(&mut self, world: &mut World, now: Instant, how: End, last: Out) {
         world.record(now, self.id, Act::End { how });
         world.detach(self.id, now);
         self.state = State::Over;
-        self.push(match how {
-            End::Client | End::Fin => Out::Fin,
-            End::Rst => Out::Rst,
-        });
+        self.push(last);
     }
 
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
