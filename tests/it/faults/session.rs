@@ -1,0 +1,4 @@
+//! Later.
+
+/// Rows without a test here.
+pub(super) const REASONS: &[(&str, &str)] = &[];
