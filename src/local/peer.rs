@@ -66,6 +66,8 @@ pub(super) struct Peer {
     heard: Option<Instant>,
     /// How many events went out on this connection.
     events: u64,
+    /// Whether a session has begun or resumed on this connection.
+    has_begun: bool,
     armed: Armed,
     /// An event that waits for the next one to overtake it.
     held: Option<String>,
@@ -154,6 +156,7 @@ impl Peer {
             sends: VecDeque::new(),
             heard: None,
             events: 0,
+            has_begun: false,
             armed: Armed::default(),
             held: None,
             fragment: 0,

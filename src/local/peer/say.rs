@@ -78,6 +78,10 @@ impl Peer {
 
     /// A session is on this connection now.
     pub(super) fn attached(&mut self, world: &mut World) {
+        // Each moment comes once: steps that begin another session would else never end.
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
         if let Some(steps) = self.fault(world, Moment::Events(0)) {
             self.insert(steps);
         }
