@@ -21,7 +21,7 @@ use crate::{
 
 /// No deadline of more than 30 days is believed: it is a mistake, and times that far ahead could
 /// overflow a clock.
-const DEADLINE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+const DEADLINE_MAX: Duration = Duration::from_hours(30 * 24);
 /// Frames are indexed with 32 bits.
 const LEN_MAX: usize = 1 << 30;
 
@@ -432,7 +432,8 @@ fn limits_problem(limits: &Limits) -> Option<String> {
     deadline.or(size).or(order)
 }
 
-#[cfg(all(test, feature = "discord"))]
+#[cfg(test)]
+#[cfg(feature = "discord")]
 mod tests {
     use std::time::Duration;
 
@@ -527,14 +528,23 @@ mod tests {
 
     #[test]
     fn a_limit_that_cannot_work_is_named() {
-        let mut zero = Limits::default();
-        zero.hello = Duration::ZERO;
-        let mut endless = Limits::default();
-        endless.backoff_max = Duration::MAX;
-        let mut none = Limits::default();
-        none.commands_max = 0;
-        let mut turned = Limits::default();
-        turned.ready_max = turned.ready / 2;
+        let default = Limits::default;
+        let zero = Limits {
+            hello: Duration::ZERO,
+            ..default()
+        };
+        let endless = Limits {
+            backoff_max: Duration::MAX,
+            ..default()
+        };
+        let none = Limits {
+            commands_max: 0,
+            ..default()
+        };
+        let turned = Limits {
+            ready_max: default().ready / 2,
+            ..default()
+        };
         for (limits, name) in [
             (zero, "hello"),
             (endless, "backoff_max"),

@@ -1,5 +1,44 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # Coming from twilight-gateway
+//!
+//! The shape is the same, and so is the first program: only the crate's name changes.
+//!
+//! ```no_run
+//! use std::env;
+//! use shardstream::{Intents, Shard, ShardId};
+//!
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     tracing_subscriber::fmt::init();
+//!
+//!     let token = env::var("DISCORD_TOKEN")?;
+//!     let intents = Intents::GUILDS | Intents::GUILD_VOICE_STATES;
+//!
+//!     let mut shard = Shard::new(ShardId::ONE, token, intents);
+//!     tracing::info!("started shard");
+//!
+//!     loop {
+//!         let event = match shard.next_event().await {
+//!             Ok(event) => event,
+//!             Err(source) => {
+//!                 tracing::warn!(?source, "error receiving event");
+//!
+//!                 if source.is_fatal() {
+//!                     break;
+//!                 }
+//!
+//!                 continue;
+//!             },
+//!         };
+//!
+//!         tracing::debug!(?event, "received event");
+//!     }
+//!
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # The house
 //!
 //! Each folder of the source answers one question.

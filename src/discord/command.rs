@@ -8,12 +8,13 @@ use serde::{Serialize, Serializer};
 
 use super::{
     model::{ActivityKind, Channel, Guild, User},
-    protocol::Payload,
+    protocol::{Discord, Payload},
 };
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
     id::Id,
+    platform,
 };
 
 /// Discord closes the connection on a longer message.
@@ -79,6 +80,13 @@ macro_rules! commands {
             }
         )*
     };
+}
+
+/// Any of the commands, and the enum of them.
+impl<T: Clone + Into<Command>> platform::Command<Discord> for T {
+    fn payload(&self) -> Result<Vec<u8>, Error> {
+        self.clone().into().payload()
+    }
 }
 
 commands! {

@@ -141,8 +141,9 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Everything that is logged, at every level, as text: for tests that look for secrets.
 #[cfg(test)]
-mod tests {
+pub(crate) mod capture {
     use std::{
         io,
         sync::{Arc, Mutex},
@@ -150,14 +151,22 @@ mod tests {
 
     use tracing_subscriber::fmt::MakeWriter;
 
-    use super::Escaped;
-    use crate::{
-        error::{Error, ErrorKind},
-        id::ShardId,
-    };
-
     #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+            tracing_subscriber::fmt()
+                .with_writer(self.clone())
+                .with_ansi(false)
+                .with_max_level(tracing::Level::TRACE)
+                .finish()
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -177,6 +186,15 @@ mod tests {
             self.clone()
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Escaped, capture::Log};
+    use crate::{
+        error::{Error, ErrorKind},
+        id::ShardId,
+    };
 
     #[test]
     fn hostile_text_cannot_leave_its_field() {
@@ -186,18 +204,13 @@ mod tests {
         assert!(Escaped(&"a".repeat(10_000)).to_string().len() <= 259);
 
         let log = Log::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .with_max_level(tracing::Level::TRACE)
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(log.subscriber(), || {
             let span = super::shard("discord", ShardId::ONE);
             let _entered = span.enter();
             super::closed(Some(4000), hostile);
             super::ended(&Error::new(ErrorKind::Refused, "no").with_close_code(4004));
         });
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let text = log.text();
         assert_eq!(text.lines().count(), 2, "{text}");
         let plain = |b: u8| b == b'\n' || (0x20..0x7f).contains(&b);
         assert!(text.bytes().all(plain), "{text}");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use url::{GatewayUrl, UrlError};
 
-use crate::{id::ShardId, notice::Notice, secret::Token};
+use crate::{error::Error, id::ShardId, notice::Notice, secret::Token};
 
 /// A platform: its words, its tables and its typed events.
 ///
@@ -75,6 +75,16 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
 pub trait IntentsOf: Sized {
     /// The platform that these intents belong to.
     type Platform: Platform<Intents = Self>;
+}
+
+/// A command that bots of the platform `P` send.
+pub trait Command<P> {
+    /// The whole message, as it goes to the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Command`](crate::ErrorKind::Command) where the server would refuse it.
+    fn payload(&self) -> Result<Vec<u8>, Error>;
 }
 
 /// The part of READY that the conversation rests on.

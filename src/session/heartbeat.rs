@@ -150,7 +150,7 @@ mod tests {
         let mut heart = heart(start);
         let ten = start + Duration::from_secs(10);
         assert_eq!(
-            heart.handle_timeout(ten - Duration::from_nanos(1), false),
+            heart.handle_timeout(ten.checked_sub(Duration::from_nanos(1)).unwrap(), false),
             Pulse::Quiet
         );
         assert_eq!(heart.handle_timeout(ten, false), Pulse::Beat);
@@ -202,7 +202,7 @@ mod tests {
         let mut heart = heart(start);
         heart.set_interval(Duration::from_secs(2), start);
         assert_eq!(heart.deadline(), start + Duration::from_secs(2));
-        heart.set_interval(Duration::from_secs(60), start);
+        heart.set_interval(Duration::from_mins(1), start);
         assert_eq!(heart.deadline(), start + Duration::from_secs(2));
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn after_an_hour_of_sleep_one_beat_is_sent_and_not_a_burst() {
         let start = Instant::now();
         let mut heart = heart(start);
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert_eq!(heart.handle_timeout(later, false), Pulse::Beat);
         heart.sent(later);
         assert_eq!(heart.handle_timeout(later, false), Pulse::Quiet);

@@ -374,6 +374,10 @@ impl<P: Platform> Session<P> {
             Input::ReadingPaused => {
                 if let Some(connection) = &mut self.connection {
                     connection.paused = true;
+                    if self.state == State::AwaitResumed {
+                        // The replay stands still because of us; `caught_up` sets it anew.
+                        self.deadline = None;
+                    }
                 }
             }
             Input::CaughtUp => self.caught_up(now),

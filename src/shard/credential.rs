@@ -40,6 +40,11 @@ pub struct TokenRequest {
     pub renew: bool,
     /// The REST base of the configuration, without a slash at its end.
     pub rest_url: String,
+    /// Dials with the TLS, limits and proxies of the configuration.
+    #[expect(
+        dead_code,
+        reason = "for credentials that are fetched over the network"
+    )]
     pub(crate) connector: Connector,
 }
 

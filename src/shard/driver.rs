@@ -55,7 +55,7 @@ const COMMANDS_MAX: usize = 16;
 /// hold a heartbeat back.
 const JUDGE_AFTER: usize = 4096;
 /// A user is told of slowness at most this often.
-const SLOW_NOTICE_EVERY: Duration = Duration::from_secs(60);
+const SLOW_NOTICE_EVERY: Duration = Duration::from_mins(1);
 /// Whether anybody takes events is looked at so many times within the limit.
 const UNPOLLED_LOOKS: u32 = 32;
 
@@ -147,25 +147,21 @@ fn now() -> Instant {
 }
 
 impl<P: Platform> Driver<P> {
-    /// Starts the task.
+    /// Starts the task. `None` where the configuration cannot work, which the user has been told.
     pub(super) fn spawn(
         runtime: &Handle,
         shared: Arc<Shared<P>>,
         commands: mpsc::Receiver<Vec<u8>>,
-    ) -> AbortHandle {
+    ) -> Option<AbortHandle> {
         let span = observe::shard(P::NAME, shared.id);
-        let task = async move {
-            let Some(driver) = Self::new(shared, commands) else {
-                return;
-            };
-            // Bounded by its own turns. Under tokio's budget a socket with data says that it has
-            // none, and then a deadline would be judged unheard.
-            unconstrained(driver).await;
-        };
-        runtime.spawn(task.instrument(span)).abort_handle()
+        // Made here and not in the task: one that is dropped before its first poll ends, too.
+        let driver = Self::new(shared, commands)?;
+        // Bounded by its own turns. Under tokio's budget a socket with data says that it has
+        // none, and then a deadline would be judged unheard.
+        let task = unconstrained(driver).instrument(span);
+        Some(runtime.spawn(task).abort_handle())
     }
 
-    /// `None` where the configuration cannot work, which the user has been told.
     fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Vec<u8>>) -> Option<Self> {
         let config = &shared.config;
         let now = now();
@@ -233,8 +229,9 @@ impl<P: Platform> Driver<P> {
         }
         self.flush(cx, now);
         self.follow();
-        self.writer.publish(self.cursor);
-        self.watch_user(now);
+        if self.writer.publish(self.cursor) {
+            self.watch_user(now);
+        }
         more |= self.arm(cx, now);
         more || self.acted
     }
@@ -559,11 +556,13 @@ impl<P: Platform> Driver<P> {
         self.cursor.seq = held.seq;
     }
 
-    /// Begins to look whether anybody takes what waits.
+    /// Begins to look whether anybody takes what was given.
     fn watch_user(&mut self, now: Instant) {
-        if self.unpolled.next_look.is_none() && self.writer.has_waiting() {
-            self.unpolled.since = None;
-            self.unpolled.next_look = Some(now);
+        if self.unpolled.next_look.is_none() {
+            let patience = self.config().limits().unpolled;
+            self.unpolled.next_look = Some(now + patience / UNPOLLED_LOOKS);
+            self.unpolled.taken = self.shared.handover.progress().0;
+            self.unpolled.since = Some(now);
         }
     }
 

@@ -109,10 +109,6 @@ impl Frame {
         })
     }
 
-    pub(super) fn meta(&self) -> Meta {
-        meta(&self.envelope(), self.place.replayed)
-    }
-
     fn envelope(&self) -> Envelope<'_> {
         Envelope {
             text: self.text(),
@@ -150,7 +146,7 @@ impl fmt::Debug for Frame {
             .field("event_name", &self.event_name())
             .field("replayed", &self.replayed())
             .field("len", &self.place.len)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,7 +203,7 @@ mod tests {
         assert_eq!((b.op(), b.seq(), b.replayed()), (0, Some(8), true));
         assert_eq!(b.event_name().as_deref(), Some("BB"));
         assert_eq!((b.data(), b.id().as_deref()), ("[1,2]", Some("q:1")));
-        let meta = b.meta();
+        let meta = super::meta(&b.envelope(), b.replayed());
         assert_eq!((meta.seq, meta.replayed), (Some(8), true));
         assert_eq!(meta.id.as_deref(), Some("q:1"));
         assert_eq!(

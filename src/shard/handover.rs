@@ -282,11 +282,6 @@ impl Writer {
         self.handover.load().plus(self.added)
     }
 
-    /// Whether the user has not finished all that was given, as far as is known.
-    pub(super) const fn has_waiting(&self) -> bool {
-        self.seen.events + self.seen.notes > 0
-    }
-
     /// Adds a frame: a copy of its text.
     pub(super) fn push(&mut self, text: &str, header: Header, replayed: bool, cursor: Cursor) {
         if self.discarding {
@@ -358,16 +353,17 @@ impl Writer {
         self.count(0, 0, 1, cursor);
     }
 
-    /// Gives the user what was added. `tail` is what has been received by now: events that were
-    /// not wanted lie between it and the last that was added.
-    pub(super) fn publish(&mut self, tail: Cursor) {
-        if self.added_entries == 0 && self.published_tail == tail {
-            return;
+    /// Gives the user what was added; `true` where that was anything. `tail` is what has been
+    /// received by now: events that were not wanted lie between it and the last that was added.
+    pub(super) fn publish(&mut self, tail: Cursor) -> bool {
+        let added = self.added_entries > 0;
+        if !added && self.published_tail == tail {
+            return false;
         }
         self.tail = tail;
         self.published_tail = tail;
         let mut queue = lock(&self.handover.queue);
-        if self.added_entries > 0 {
+        if added {
             // What was covered because nothing wanted was left stays covered.
             let mut progress = lock(&self.handover.progress);
             progress.cursor = progress.covered(&queue);
@@ -384,6 +380,7 @@ impl Writer {
                 self.handover.user.wake();
             }
         }
+        added
     }
 
     fn count(&mut self, events: usize, bytes: usize, notes: usize, cursor: Cursor) {

@@ -22,7 +22,8 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
-#[cfg(all(test, feature = "discord", feature = "local-gateway"))]
+#[cfg(test)]
+#[cfg(all(feature = "discord", feature = "local-gateway"))]
 mod tests;
 
 use std::{
@@ -267,8 +268,11 @@ impl<P: Platform> Shard<P> {
             What::Frame(place) => decode::<P>(batch.text_at(place), place),
             What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
             What::Error(error) => {
-                let mut meta = Meta::default();
-                meta.seq = error.seq();
+                let seq = error.seq();
+                let meta = Meta {
+                    seq,
+                    ..Meta::default()
+                };
                 (meta, Err(error.clone()))
             }
         }

@@ -1,13 +1,13 @@
 //! How does one send a command? From anywhere, bounded and checked.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::Serialize;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     error::{Error, ErrorKind},
-    platform::Platform,
+    platform::{Command, Platform},
 };
 
 /// Heartbeat, IDENTIFY and RESUME are the shard's own: sent by hand they would break the rules of
@@ -62,13 +62,32 @@ impl<P: Platform> Sender<P> {
     /// As [`send_payload`](Self::send_payload), and also where the queue is full
     /// ([`Limits::commands_max`](crate::Limits::commands_max)).
     pub fn try_send_payload<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<(), Error> {
-        let payload = self.payload(op, d)?;
-        self.commands
-            .try_send(payload)
-            .map_err(|refused| match refused {
-                TrySendError::Closed(_) => ended(),
-                TrySendError::Full(_) => Error::new(ErrorKind::Command, "the send queue is full"),
-            })
+        self.try_send(self.payload(op, d)?)
+    }
+
+    /// Queues a command of the platform, as soon as the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Command`], and nothing will be sent: the server would refuse the command, or
+    /// the shard has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing is queued.
+    pub async fn command(&self, command: &(impl Command<P> + Sync)) -> Result<(), Error> {
+        let payload = self.within_len(command.payload()?)?;
+        self.commands.send(payload).await.map_err(|_| ended())
+    }
+
+    /// Queues a command of the platform, if the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// As [`command`](Self::command), and also where the queue is full
+    /// ([`Limits::commands_max`](crate::Limits::commands_max)).
+    pub fn try_command(&self, command: &impl Command<P>) -> Result<(), Error> {
+        self.try_send(self.within_len(command.payload()?)?)
     }
 
     /// How many commands the queue has room for.
@@ -87,27 +106,42 @@ impl<P: Platform> Sender<P> {
             op: u64,
             d: &'a T,
         }
-        let refuse = |why: String| Err(Error::new(ErrorKind::Command, why));
         if RESERVED_OPS.contains(&op) {
-            return refuse(format!("op {op} is sent by the shard itself"));
+            return Err(refused(format!("op {op} is sent by the shard itself")));
         }
         // The back end's message may quote the payload.
-        let Ok(payload) = serde_json::to_vec(&Payload { op, d }) else {
-            return refuse(format!("the payload of op {op} cannot be written as JSON"));
-        };
-        if payload.len() > self.len_max {
-            return refuse(format!(
-                "the payload of op {op} has {} bytes, more than {}",
-                payload.len(),
-                self.len_max
-            ));
+        let payload = serde_json::to_vec(&Payload { op, d })
+            .map_err(|_| refused(format!("the payload of op {op} cannot be written as JSON")))?;
+        self.within_len(payload)
+    }
+
+    fn within_len(&self, payload: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if payload.len() <= self.len_max {
+            return Ok(payload);
         }
-        Ok(payload)
+        Err(refused(format!(
+            "the command has {} bytes, more than {}",
+            payload.len(),
+            self.len_max
+        )))
+    }
+
+    fn try_send(&self, payload: Vec<u8>) -> Result<(), Error> {
+        self.commands
+            .try_send(payload)
+            .map_err(|error| match error {
+                TrySendError::Closed(_) => ended(),
+                TrySendError::Full(_) => refused("the send queue is full"),
+            })
     }
 }
 
+fn refused(why: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Command, why)
+}
+
 fn ended() -> Error {
-    Error::new(ErrorKind::Command, "the shard has ended")
+    refused("the shard has ended")
 }
 
 // By hand, because a derive would ask the same of `P`, which is only a name.
@@ -129,7 +163,8 @@ impl<P> fmt::Debug for Sender<P> {
     }
 }
 
-#[cfg(all(test, feature = "discord"))]
+#[cfg(test)]
+#[cfg(feature = "discord")]
 mod tests {
     use std::collections::HashMap;
 
@@ -202,6 +237,23 @@ mod tests {
         sent.unwrap();
         assert!(first.unwrap().ends_with(b"1}"));
         assert!(queue.recv().await.unwrap().ends_with(b"3}"));
+    }
+
+    #[tokio::test]
+    async fn a_command_of_the_platform_is_sent_as_it_writes_itself() {
+        use crate::discord::{BotStatus, Command, UpdatePresence};
+
+        let (sender, mut queue) = sender(2);
+        let presence = UpdatePresence::new(BotStatus::Idle);
+        let payload = Command::from(presence.clone()).payload().unwrap();
+        sender.try_command(&presence).unwrap();
+        sender.command(&Command::from(presence)).await.unwrap();
+        assert_eq!(queue.recv().await.unwrap(), payload);
+        assert_eq!(queue.recv().await.unwrap(), payload);
+        let (narrow, _queue) = mpsc::channel(1);
+        let narrow: Sender<Discord> = Sender::new(narrow, 10);
+        let refused = narrow.try_command(&UpdatePresence::new(BotStatus::Idle));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Command);
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! What do driver, user and handles have in common? The hand-over, the status, the requests.
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, watch},
     task::AbortHandle,
 };
@@ -25,7 +26,7 @@ use crate::{
     id::ShardId,
     observe,
     platform::Platform,
-    session::{Reconnect, Resume, Shutdown},
+    session::{Reconnect, Resume, Shutdown, State},
 };
 
 /// What all who hold a part of the shard share.
@@ -44,6 +45,8 @@ struct Control {
     requests: Requests,
     /// A shutdown was asked for; the first decides how.
     ending: bool,
+    /// The user has dropped the shard.
+    abandoned: bool,
     stage: Stage,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct Requests {
 enum Stage {
     /// Nobody has asked for an event yet.
     Waiting(mpsc::Receiver<Vec<u8>>),
+    Starting,
     Running(AbortHandle),
     #[default]
     Over,
@@ -80,7 +84,7 @@ impl<P: Platform> Shared<P> {
             session: held.session,
             seq: held.begins,
         });
-        // The channel takes no capacity of zero; `build` has refused it, `new` has not.
+        // A channel panics on a capacity of zero or beyond its own maximum.
         let (commands, waiting) = mpsc::channel(limits.commands_max.clamp(1, 1 << 20));
         let shared = Arc::new(Self {
             id,
@@ -90,6 +94,7 @@ impl<P: Platform> Shared<P> {
             control: Mutex::new(Control {
                 requests: Requests::default(),
                 ending: false,
+                abandoned: false,
                 stage: Stage::Waiting(waiting),
             }),
             held: Mutex::new(held),
@@ -104,17 +109,26 @@ impl<P: Platform> Shared<P> {
     /// Starts the driver, if nobody has yet.
     pub(super) fn start(self: &Arc<Self>) {
         let mut control = lock(&self.control);
-        let Stage::Waiting(_) = &control.stage else {
+        let Stage::Waiting(_) = control.stage else {
             return;
         };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            drop(control);
+        let stage = mem::replace(&mut control.stage, Stage::Starting);
+        drop(control);
+        // Without the lock: a runtime that is shutting down drops the task at once, and then the
+        // driver ends.
+        let (Stage::Waiting(commands), Ok(runtime)) = (stage, Handle::try_current()) else {
             let problem = "a shard is used within a tokio runtime, and there is none here";
             self.finish(&Error::new(ErrorKind::Configuration, problem));
             return;
         };
-        if let Stage::Waiting(commands) = std::mem::take(&mut control.stage) {
-            let task = Driver::spawn(&runtime, Arc::clone(self), commands);
+        let Some(task) = Driver::spawn(&runtime, Arc::clone(self), commands) else {
+            return;
+        };
+        let mut control = lock(&self.control);
+        if control.abandoned {
+            drop(control);
+            task.abort();
+        } else if let Stage::Starting = control.stage {
             control.stage = Stage::Running(task);
         }
     }
@@ -123,12 +137,12 @@ impl<P: Platform> Shared<P> {
     pub(super) fn finish(&self, why: &Error) {
         self.handover.end(why.clone());
         let why = self.handover.ended().unwrap_or_else(|| why.clone());
-        let waiting = std::mem::take(&mut lock(&self.control).stage);
+        let waiting = mem::take(&mut lock(&self.control).stage);
         drop(waiting);
         self.status.send_if_modified(|status| {
             let first = !matches!(status.health, Health::Dead { .. });
             if first {
-                status.state = crate::session::State::Stopped;
+                status.state = State::Stopped;
                 status.health = Health::Dead { why };
                 status.connected_since = None;
             }
@@ -143,7 +157,7 @@ impl<P: Platform> Shared<P> {
     }
 
     pub(super) fn take_requests(&self) -> Requests {
-        std::mem::take(&mut lock(&self.control).requests)
+        mem::take(&mut lock(&self.control).requests)
     }
 
     pub(super) fn hold(&self, held: Option<Held>) {
@@ -153,6 +167,9 @@ impl<P: Platform> Shared<P> {
     /// Shows the status; tells watchers where it changed in what matters.
     pub(super) fn show(&self, next: Status) {
         self.status.send_if_modified(|status| {
+            if matches!(status.health, Health::Dead { .. }) {
+                return false;
+            }
             let differs = status.differs(&next);
             *status = next;
             differs
@@ -211,7 +228,7 @@ impl<P: Platform> Shared<P> {
             control.ending = true;
             control.requests.shutdown = Some(how);
         }
-        let started = matches!(control.stage, Stage::Running(_));
+        let started = matches!(control.stage, Stage::Starting | Stage::Running(_));
         drop(control);
         if started {
             self.handover.wake_driver();
@@ -231,7 +248,8 @@ impl<P: Platform> Shared<P> {
     /// The user has dropped the shard.
     pub(super) fn abandon(&self) {
         let dropped = || Error::new(ErrorKind::Shutdown, "the shard was dropped");
-        let control = lock(&self.control);
+        let mut control = lock(&self.control);
+        control.abandoned = !control.ending;
         match &control.stage {
             // A shutdown that was asked for is carried through; it has a deadline.
             Stage::Running(_) if control.ending => {}
@@ -245,7 +263,7 @@ impl<P: Platform> Shared<P> {
                 drop(control);
                 self.finish(&dropped());
             }
-            Stage::Over => {}
+            Stage::Starting | Stage::Over => {}
         }
     }
 }

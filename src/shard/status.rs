@@ -38,9 +38,10 @@ pub struct Status {
     pub bytes_in: u64,
     /// Bytes written to connections, before TLS.
     pub bytes_out: u64,
-    /// Events between the connection and the user.
+    /// Events between the connection and the user, until he has finished the batch that each
+    /// came in.
     pub buffered_events: usize,
-    /// Bytes of text between the connection and the user.
+    /// Bytes of text of these events.
     pub buffered_bytes: usize,
     /// When the current connection was opened.
     pub connected_since: Option<Instant>,

@@ -1,4 +1,7 @@
 //! The whole shard, over pipes in memory and with paused time, against the local gateway.
 
 mod bench;
+mod commands;
+mod faults;
 mod life;
+mod slow;

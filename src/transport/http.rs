@@ -47,10 +47,6 @@ impl HttpUrl {
         GatewayUrl::configured(&format!("{scheme}{rest}")).map(Self)
     }
 
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.0.is_loopback()
-    }
-
     fn path(&self, below: &str) -> String {
         format!("{}{below}", self.0.path().trim_end_matches('/'))
     }

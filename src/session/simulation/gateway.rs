@@ -79,7 +79,7 @@ impl Gateway {
         self.sends.push(now);
         let recent = self.sends.iter();
         if recent
-            .filter(|at| now - **at < Duration::from_secs(60))
+            .filter(|at| now - **at < Duration::from_mins(1))
             .count()
             > 120
         {
@@ -97,8 +97,8 @@ impl Gateway {
 
     fn heartbeat(&mut self, d: &Value) -> Vec<Answer> {
         self.heartbeats += 1;
-        if let (Some(index), Some(seq)) = (self.attached, d.as_u64())
-            && seq as usize > self.sessions[index].events.len()
+        if let (Some(index), Some(seq)) = (self.attached, number(d))
+            && seq > self.sessions[index].events.len()
         {
             self.violations.push("a heartbeat from the future".into());
         }
@@ -137,7 +137,7 @@ impl Gateway {
         self.resumes += 1;
         let id = d["session_id"].as_str().unwrap_or("");
         let index: Option<usize> = id.strip_prefix('s').and_then(|index| index.parse().ok());
-        let seq = d["seq"].as_u64().expect("RESUME carries a sequence") as usize;
+        let seq = number(&d["seq"]).expect("RESUME carries a sequence");
         let Some(session) = index.and_then(|index| self.sessions.get_mut(index)) else {
             return vec![Answer::Text(r#"{"op":9,"d":false}"#.into())];
         };
@@ -162,6 +162,10 @@ impl Gateway {
         answers.push(Answer::Text(resumed(session.events.len())));
         answers
     }
+}
+
+fn number(value: &Value) -> Option<usize> {
+    usize::try_from(value.as_u64()?).ok()
 }
 
 fn event(seq: usize, number: u64) -> String {

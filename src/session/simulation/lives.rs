@@ -95,8 +95,8 @@ fn after_any_faults_the_shard_is_active_again_and_lost_nothing_it_could_keep() {
         for _ in 0..60 {
             world.run(chance.between(Duration::ZERO, secs(200)));
             let index = chance.between(Duration::ZERO, secs(FAULTS.len() as u64));
-            let fault = FAULTS[(index.as_secs() as usize).min(FAULTS.len() - 1)];
-            world.fault(fault);
+            let index = usize::try_from(index.as_secs()).expect("small");
+            world.fault(FAULTS[index.min(FAULTS.len() - 1)]);
         }
         world.run(secs(7200));
         world.fall_silent();

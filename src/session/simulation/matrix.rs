@@ -69,7 +69,7 @@ const INPUTS: [(&str, Step); 34] = [
     ("lost: connect failed", |b| lost(b, failed(None))),
     ("lost: connect 403", |b| lost(b, failed(Some(403)))),
     ("lost: closed without code", |b| {
-        lost(b, Lost::Closed { code: None })
+        lost(b, Lost::Closed { code: None });
     }),
     ("lost: closed 1000", |b| b.close(1000)),
     ("lost: closed 4000", |b| b.close(4000)),
@@ -130,7 +130,9 @@ fn table() -> String {
     for (name, held, steps) in STATES {
         for (input, step) in INPUTS {
             let mut bench = held.map_or_else(|| Bench::new(1), Bench::resuming);
-            steps.iter().for_each(|step| step(&mut bench));
+            for before in steps {
+                before(&mut bench);
+            }
             bench.actions();
             step(&mut bench);
             let mut line = format!("{name} + {input} -> {:?}", bench.state());
@@ -167,7 +169,7 @@ fn short(action: &Action) -> String {
         }) => {
             let wait = match retry_in.as_millis() {
                 0 => "0",
-                ..=500 => "0..0.5 s",
+                1..=500 => "0..0.5 s",
                 501..=1000 => "0.5..1 s",
                 1001..=5000 => "1..5 s",
                 60_000..=75_000 => "60..75 s",
@@ -213,7 +215,9 @@ fn the_table_reaches_every_state() {
     ] {
         let reached = STATES.iter().any(|(_, held, steps)| {
             let mut bench = held.map_or_else(|| Bench::new(1), Bench::resuming);
-            steps.iter().for_each(|step| step(&mut bench));
+            for step in *steps {
+                step(&mut bench);
+            }
             bench.state() == state
         });
         assert!(reached, "{state:?}");
@@ -225,7 +229,9 @@ fn the_table_reaches_every_state() {
 fn every_deadline_leads_out_of_its_state_or_beats() {
     for (name, held, steps) in STATES {
         let mut bench = held.map_or_else(|| Bench::new(1), Bench::resuming);
-        steps.iter().for_each(|step| step(&mut bench));
+        for step in steps {
+            step(&mut bench);
+        }
         if bench.state() == State::Stopped {
             continue;
         }

@@ -517,8 +517,10 @@ fn a_requested_reconnect_resumes_or_begins_anew() {
 
 #[test]
 fn the_limits_are_obeyed_where_they_are_configured() {
-    let mut limits = Limits::default();
-    limits.hello = millis(70);
+    let limits = Limits {
+        hello: millis(70),
+        ..Limits::default()
+    };
     let mut bench = Bench::with(Setup {
         limits,
         resume: Some(held(3)),

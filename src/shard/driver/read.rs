@@ -76,8 +76,10 @@ impl<P: Platform> Driver<P> {
             }
             return true;
         }
-        if self.reading == Reading::Open {
+        if self.reading != Reading::Paused {
             let _internal = self.session.handle(now, Input::ReadingPaused);
+        }
+        if self.reading == Reading::Open {
             self.slow.since = Some(now);
             let told = self.slow.told_at;
             if told.is_none_or(|at| now.duration_since(at) >= SLOW_NOTICE_EVERY) {
@@ -102,7 +104,9 @@ impl<P: Platform> Driver<P> {
             let _internal = self.session.handle(now, Input::CaughtUp);
             self.act(now);
         }
-        if mem::take(&mut self.slow.announced) {
+        // The start of a new connection is read though the buffer may still be full.
+        if self.slow.announced && self.writer.has_room() {
+            self.slow.announced = false;
             self.tell(Notice::ReadingResumed);
         }
     }

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt};
+use tokio::time::timeout;
 
 use crate::{
     Config, ConfigBuilder, Dial, Duplex, Error, Limits, Notice, Shard, ShardId,
@@ -44,19 +45,22 @@ impl Bench {
     }
 
     pub(super) fn with(builder: Builder) -> Self {
-        let gateway = builder
-            .patience(Duration::from_secs(3600))
-            .start_in_memory();
+        let gateway = builder.patience(Duration::from_hours(1)).start_in_memory();
         Self {
             gateway: Arc::new(gateway),
         }
     }
 
     pub(super) fn config(&self) -> ConfigBuilder<Discord> {
+        let queue = Arc::new(LocalQueue::new());
+        self.config_with_default_queue().queue(queue)
+    }
+
+    /// Tests that share a token share the queue, and each has a clock of its own.
+    pub(super) fn config_with_default_queue(&self) -> ConfigBuilder<Discord> {
         Config::builder("CANARY.token", Intents::GUILDS)
             .gateway_url(self.gateway.url())
             .dialler(Arc::new(Memory(Arc::clone(&self.gateway))))
-            .queue(Arc::new(LocalQueue::new()))
     }
 
     pub(super) fn shard(&self) -> Shard {
@@ -77,8 +81,17 @@ impl Bench {
     }
 }
 
+/// Longer than anything takes here. Time is paused, so waiting costs nothing; but a heart that
+/// beats would go on for ever.
+const PATIENCE: Duration = Duration::from_hours(2);
+
 /// The next thing, by `next_message`.
 pub(super) async fn next(shard: &mut Shard) -> Got {
+    let got = timeout(PATIENCE, given(shard)).await;
+    got.unwrap_or_else(|_| panic!("nothing was given; {:?}", shard.status()))
+}
+
+async fn given(shard: &mut Shard) -> Got {
     match shard.next_message().await {
         Ok(Message::Frame(frame)) => {
             let name = frame.event_name().unwrap().into_owned();
@@ -104,21 +117,16 @@ pub(super) fn failed(error: &Error) -> Got {
 /// Everything up to and with the first that `last` is true of.
 pub(super) async fn until(shard: &mut Shard, mut last: impl FnMut(&Got) -> bool) -> Vec<Got> {
     let mut all = Vec::new();
-    let search = async {
-        loop {
-            let got = next(shard).await;
-            let found = last(&got);
-            all.push(got);
-            if found {
-                return;
-            }
+    loop {
+        let Ok(got) = timeout(PATIENCE, given(shard)).await else {
+            panic!("not given after {all:?}; {:?}", shard.status());
+        };
+        let found = last(&got);
+        all.push(got);
+        if found {
+            return all;
         }
-    };
-    let patience = Duration::from_secs(7200);
-    if tokio::time::timeout(patience, search).await.is_err() {
-        panic!("not given within {patience:?}: {all:?}");
     }
-    all
 }
 
 /// Everything up to READY.

@@ -60,7 +60,10 @@ fn every_row_of_the_catalogue_has_a_test_or_a_reason() {
                 .is_some_and(|rest| rest.starts_with('_'))
         });
         let reason = reasons.iter().any(|(id, _)| *id == row);
-        assert!(!(test && reason), "{row} has a test and a reason not to have one");
+        assert!(
+            !(test && reason),
+            "{row} has a test and a reason not to have one"
+        );
         tested += usize::from(test);
         if !test && !reason {
             missing.push(row);
