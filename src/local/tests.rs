@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Bot<S> {
     fn unpack(&mut self, message: &Message) -> String {
         let bytes = message.as_payload();
         let unpack = self.unpack.as_mut().filter(|_| message.is_binary());
-        match unpack.map_or(Some(bytes.to_vec()), |unpack| unpack(bytes)) {
+        match unpack.map_or_else(|| Some(bytes.to_vec()), |unpack| unpack(bytes)) {
             Some(text) => String::from_utf8_lossy(&text).into_owned(),
             None => "broken".to_owned(),
         }
