@@ -7,10 +7,12 @@
 //! | `tls` | Whom do we trust? |
 //! | `io` | What carries the bytes? |
 //! | `upgrade`, `retry_after` | How does HTTP become WebSocket, and when may we ask again? |
-//! | `frames`, `gate` | Where does a frame end, and what may pass? |
+//! | `frames`, `gate`, `utf8` | Where does a frame end, and what may pass? |
 //! | `websocket` | How are messages framed? |
 //! | `http` | How is a platform's REST API asked? |
 
+#[cfg(test)]
+mod autobahn;
 mod dial;
 mod frames;
 mod gate;
@@ -19,6 +21,7 @@ mod io;
 pub(crate) mod retry_after;
 mod tls;
 mod upgrade;
+mod utf8;
 mod websocket;
 
 use std::{fmt, sync::Arc, time::Duration};
