@@ -75,6 +75,16 @@ impl Inflate {
         }
     }
 
+    /// Whether this binary WebSocket message is plain text by its content: an object that begins
+    /// where a compressed message would.
+    ///
+    /// Nothing compressed begins so there. The streams begin with other bytes, and the `{` of a
+    /// later message would be the header of its stream's last block, which the gateway's has not.
+    /// (Of zstd's the last of a frame; one that repeats a single byte.)
+    pub(crate) const fn is_plain(&self, message: &[u8]) -> bool {
+        self.packed == 0 && self.failed.is_none() && matches!(message, [b'{', ..])
+    }
+
     /// Takes one binary WebSocket message and appends what it inflates to.
     ///
     /// `Ok(true)` when `out` now holds a complete gateway message, `Ok(false)` when more is to

@@ -172,6 +172,23 @@ mod tests {
         }
     }
 
+    /// A piece of a message may begin with any byte: only its start tells.
+    #[test]
+    fn plain_text_is_known_between_messages_only() {
+        let mut server = Deflate::new(6);
+        let mut client = inflate();
+        assert!(client.is_plain(b"{\"op\":10}") && !client.is_plain(b"") && !client.is_plain(b"["));
+        for n in 0..200 {
+            let packed = server.message(&noise(n, 1));
+            assert!(!client.is_plain(&packed), "{n}");
+            let (front, back) = packed.split_at(packed.len() / 2);
+            let mut out = Vec::new();
+            assert_eq!(client.push(front, &mut out), Ok(false));
+            assert!(!client.is_plain(b"{"), "{n}");
+            client.push(back, &mut out).unwrap();
+        }
+    }
+
     #[test]
     fn a_message_may_be_cut_at_any_two_points() {
         let text = br#"{"op":0,"s":1,"t":"X","d":[1,2,3,"some text","some text again"]}"#;

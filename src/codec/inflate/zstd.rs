@@ -216,6 +216,23 @@ mod tests {
         assert_eq!(out, b"{\"op\":11}");
     }
 
+    #[test]
+    fn plain_text_is_known_between_messages_only() {
+        for pack in [Pack::message, Pack::frame] {
+            let (mut server, mut client) = (Pack::new(), inflate());
+            assert!(client.is_plain(b"{\"op\":10}"));
+            for n in 1..400 {
+                let packed = pack(&mut server, &noise(n, n as u64 % 3).repeat(n % 4 + 1));
+                assert!(!client.is_plain(&packed), "{n}");
+                let (front, back) = packed.split_at(packed.len() / 2);
+                let mut out = Vec::new();
+                assert_eq!(client.push(front, &mut out), Ok(false), "{n}");
+                assert!(!client.is_plain(b"{"), "{n}");
+                assert_eq!(client.push(back, &mut out), Ok(true), "{n}");
+            }
+        }
+    }
+
     /// Goal: a cut changes nothing, wherever it is. (Not between the blocks of a longer message:
     /// nothing tells those from two messages.)
     #[test]

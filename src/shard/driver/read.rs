@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    mem, str,
+    io, mem, str,
     task::{Context, Poll},
     time::Instant,
 };
@@ -123,7 +123,8 @@ impl<P: Platform> Driver<P> {
             }
             Read::Cut(error) => {
                 observe::cut(&error);
-                self.lost(now, Lost::Cut);
+                let stalled = error.kind() == io::ErrorKind::TimedOut;
+                self.lost(now, if stalled { Lost::WriteStall } else { Lost::Cut });
             }
             Read::Broken => self.lost(now, Lost::BrokenFrame),
             Read::TooLong => self.lost(now, Lost::TooLong),
@@ -146,9 +147,11 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// A binary message: compressed where that was asked for, else text by another name.
+    /// A binary message: compressed where that was asked for and its content agrees, else text by
+    /// another name.
     fn binary(&mut self, now: Instant, packed: Bytes) {
-        if self.link.opened().is_none_or(|open| open.inflate.is_none()) {
+        let inflate = self.link.opened().and_then(|open| open.inflate.as_ref());
+        if inflate.is_none_or(|inflate| inflate.is_plain(&packed)) {
             self.plain(now, packed);
             return;
         }
