@@ -13,7 +13,8 @@ mod ending;
 mod heartbeat;
 mod window;
 
-#[cfg(test)]
+// Its gateway speaks as Discord does.
+#[cfg(all(test, feature = "discord"))]
 mod simulation;
 
 use std::{

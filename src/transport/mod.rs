@@ -151,8 +151,8 @@ impl Connector {
 
     async fn open_at(&self, url: &GatewayUrl, step: &mut Step) -> Result<Io, ConnectError> {
         // First, so that nothing is dialled that cannot be used.
-        let config = if url.is_tls() {
-            Some(self.shared.trust.config().await?)
+        let client = if url.is_tls() {
+            Some(self.shared.trust.client().await?)
         } else {
             None
         };
@@ -168,11 +168,11 @@ impl Connector {
             let stream = dial::tcp(&addresses, limits).await;
             stream.map_err(|error| failed(url, *step, error))?.into()
         };
-        let Some(config) = config else {
+        let Some(client) = client else {
             return Ok(Io::Plain(carrier));
         };
         *step = Step::Tls;
-        let io = tls::handshake(config, host, carrier).await;
+        let io = client.handshake(host, carrier).await;
         Ok(io.map_err(|error| failed(url, *step, error))?)
     }
 }
@@ -378,7 +378,12 @@ mod tests {
         );
     }
 
-    #[cfg(not(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots")))]
+    #[cfg(not(any(
+        feature = "rustls-native-roots",
+        feature = "rustls-webpki-roots",
+        feature = "rustls-platform-verifier",
+        feature = "native",
+    )))]
     #[tokio::test]
     async fn without_certificates_the_error_is_fatal_and_names_the_features() {
         let (_, acceptor) = authority(&["localhost"]);
