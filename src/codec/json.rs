@@ -1,6 +1,9 @@
 //! How does JSON become a value, and a value JSON? The one place that knows the back end.
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "simd-json")]
+mod simd;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
 use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
@@ -10,6 +13,16 @@ use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
 /// Typed nesting deeper than [`JSON_DEPTH_MAX`] is an error; skipped fields take no stack.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, DecodeError> {
     serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// Decodes `text` into a type that borrows nothing of it: the same as [`decode`], by whatever back
+/// end is built in.
+pub(crate) fn decode_owned<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+    #[cfg(feature = "simd-json")]
+    if let Some(value) = simd::decode(text) {
+        return Ok(value);
+    }
+    decode(text)
 }
 
 /// Appends `value` as JSON.

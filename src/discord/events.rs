@@ -119,7 +119,7 @@ macro_rules! events {
         impl Event {
             pub(crate) fn decode(name: &str, data: &str) -> Result<Self, DecodeError> {
                 match EventKind::from_name(name) {
-                    $( EventKind::$variant => json::decode(data).map(Self::$variant), )*
+                    $( EventKind::$variant => json::decode_owned(data).map(Self::$variant), )*
                     EventKind::Gateway | EventKind::Unknown => {
                         // Whoever takes it raw is promised JSON, and nothing but the payload.
                         let _: IgnoredAny = json::decode(data)?;

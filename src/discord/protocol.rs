@@ -203,6 +203,7 @@ impl Platform for Discord {
         match compression {
             Compression::None => "?v=10&encoding=json",
             Compression::Zlib => "?v=10&encoding=json&compress=zlib-stream",
+            Compression::Zstd => "?v=10&encoding=json&compress=zstd-stream",
         }
     }
 

@@ -14,7 +14,8 @@ mod heartbeat;
 mod outbox;
 mod window;
 
-#[cfg(test)]
+// Its gateway speaks as Discord does.
+#[cfg(all(test, feature = "discord"))]
 mod simulation;
 
 use std::{
