@@ -391,6 +391,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("rate_limited", limits.rate_limited),
         ("retry_after_max", limits.retry_after_max),
         ("send_window", limits.send_window),
+        ("slowed", limits.slowed),
         ("unpolled", limits.unpolled),
     ];
     let sizes = [
