@@ -26,7 +26,7 @@ async fn fill(bot: &Bot) {
     for n in 0..20 {
         let pad = "x".repeat(200);
         sender
-            .send_payload(3, &serde_json::json!([n, pad]))
+            .send_payload(4, &serde_json::json!([n, pad]))
             .await
             .expect("the side of the test works");
     }
