@@ -391,6 +391,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("rate_limited", limits.rate_limited),
         ("retry_after_max", limits.retry_after_max),
         ("send_window", limits.send_window),
+        ("slowed", limits.slowed),
         ("unpolled", limits.unpolled),
     ];
     let sizes = [
@@ -475,14 +476,20 @@ mod tests {
 
     #[test]
     fn a_compression_that_is_not_built_in_is_named_with_its_feature() {
-        for (kind, feature) in [(Compression::Zlib, "`zlib-rs`"), (Compression::Zstd, "`zstd`")] {
+        for (kind, feature) in [
+            (Compression::Zlib, "`zlib-rs`"),
+            (Compression::Zstd, "`zstd`"),
+        ] {
             let chosen = builder().compression(kind);
             if kind.is_built_in() {
                 assert_eq!(chosen.build().unwrap().compression(), kind);
                 continue;
             }
             let said = refused(chosen.clone());
-            assert!(said.starts_with("compression: ") && said.contains(feature), "{said}");
+            assert!(
+                said.starts_with("compression: ") && said.contains(feature),
+                "{said}"
+            );
             assert!(chosen.compression(Compression::None).build().is_ok());
         }
     }

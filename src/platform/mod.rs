@@ -27,6 +27,8 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     const GATEWAY_HOSTS: &'static [&'static str];
     /// What an op 9 or its close code in answer to IDENTIFY means.
     const REFUSED_IDENTIFY: Refused;
+    /// Commands that set a state and have a limit of their own. Most platforms have none.
+    const LATEST_WINS: &'static [LatestWins] = &[];
 
     /// What the user configures to prove who the bot is.
     type Credentials: Clone + Debug + Send + Sync + 'static;
@@ -79,12 +81,28 @@ pub trait IntentsOf: Sized {
 
 /// A command that bots of the platform `P` send.
 pub trait Command<P> {
+    /// The opcode.
+    fn op(&self) -> u64;
+
     /// The whole message, as it goes to the server.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Command`](crate::ErrorKind::Command) where the server would refuse it.
     fn payload(&self) -> Result<Vec<u8>, Error>;
+}
+
+/// A row of [`Platform::LATEST_WINS`]: a command that sets a state, such as the presence, and that
+/// the platform takes less often than others. Of several that wait for this limit only the latest
+/// is sent, and other commands do not wait behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatestWins {
+    /// The opcode of the command.
+    pub op: u64,
+    /// So many are taken within the window.
+    pub max: usize,
+    /// The window of the limit, over all connections of a shard.
+    pub window: Duration,
 }
 
 /// The part of READY that the conversation rests on.

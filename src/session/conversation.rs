@@ -44,7 +44,6 @@ impl<P: Platform> Session<P> {
             progress: false,
             replayed: 0,
             duplicates: Duplicates::default(),
-            command: None,
         });
         self.wait(State::AwaitHello, now + self.limits.hello, Timer::Hello);
     }

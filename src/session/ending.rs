@@ -247,6 +247,7 @@ impl<P: Platform> Session<P> {
         }
         if action == CloseAction::ResumeLater {
             let least = self.limits.rate_limited;
+            self.slowed_until = Some(now + self.limits.slowed);
             wait = wait.max(self.chance.between(least, least + RATE_LIMITED_SPREAD));
         }
         if resumed && !progress && !lose {

@@ -26,6 +26,8 @@ use crate::{
 
 /// Messages read in one turn: about one batch.
 const READS_MAX: usize = 64;
+/// So many compressed messages in a row that cannot be read mean that the context is damaged.
+const UNREADABLE_MAX: u32 = 16;
 /// A thread keeps its buffer for inflated text up to this size.
 const SCRATCH_MAX: usize = 256 << 10;
 
@@ -231,6 +233,11 @@ impl<P: Platform> Driver<P> {
             }
         };
         let header = envelope.header;
+        if header.op == 0
+            && let Some(open) = self.link.opened()
+        {
+            open.unreadable = 0;
+        }
         observe::received(header.op, header.seq, text.len());
         let verdict = self.session.handle(now, Input::Message(&envelope));
         // What the session has to tell happened before this event.
@@ -258,5 +265,23 @@ impl<P: Platform> Driver<P> {
             "a message from the server could not be read",
         );
         self.writer.fail(error.with_seq(seq), self.cursor);
+        self.judge_context(now);
+    }
+
+    /// A damaged compression context may go on to make unreadable text of every event, while acks
+    /// come through: only a fresh one helps. A message or two that the server itself garbled are
+    /// told apart by their number.
+    fn judge_context(&mut self, now: Instant) {
+        let Some(open) = self.link.opened() else {
+            return;
+        };
+        open.unreadable = open.unreadable.saturating_add(1);
+        if open.inflate.is_some() && open.unreadable >= UNREADABLE_MAX {
+            observe::compression_failed();
+            let message = "compressed messages could not be read time after time";
+            let error = Error::new(ErrorKind::Compression, message);
+            self.writer.fail(error, self.cursor);
+            self.lost(now, Lost::Compression);
+        }
     }
 }
