@@ -384,3 +384,45 @@ async fn tls_that_ends_in_the_middle_is_a_cut_and_the_session_goes_on() {
     assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?}");
     assert_eq!(gateway.stats().readies, 1);
 }
+
+/// F45, F46, F47 with zstd: what no gateway sends is an error, and the next connection is well.
+#[cfg(feature = "zstd")]
+#[tokio::test]
+async fn hostile_zstd_ends_the_connection_and_nothing_else() {
+    use shardstream::local::{Moment, Step};
+
+    let frame = |window: u8, blocks: &[u8]| [&[0x28, 0xb5, 0x2f, 0xfd, 0, window], blocks].concat();
+    // 128 KiB of one byte, 600 times: more than the 64 MiB that a message may have.
+    let bomb = [0x02, 0x00, 0x10, b' '].repeat(600);
+    let hostile = [
+        ("longer than the limit", frame(8 << 3, &bomb)),
+        ("broken", frame(17 << 3, &[0x11, 0, 0, b'{', b'}'])),
+        ("broken", frame(21 << 3, &[0x11, 0, 0, b'{', b'}'])),
+        ("broken", vec![0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 0]),
+        ("broken", vec![0x27, 0xb5, 0x2f, 0xfd, 0, 0]),
+    ];
+    let gateway = Gateway::builder()
+        .identify_window(Duration::ZERO)
+        .start()
+        .await
+        .unwrap();
+    for (what, bytes) in hostile {
+        let hello = Fault::at(Moment::Hello, [Step::Binary(bytes)]);
+        gateway.misbehave([hello]);
+        let mut shard = shard(Tls::Default, Compression::Zstd, gateway.url());
+        let mut errors = Vec::new();
+        loop {
+            match shard.next_message().await {
+                Err(error) => errors.push(error),
+                Ok(Message::Frame(_)) => break,
+                Ok(_) => {}
+            }
+        }
+        let [error] = &errors[..] else {
+            panic!("{errors:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::Compression);
+        assert!(error.to_string().contains(what), "{error}");
+        gateway.end_sessions(ShardId::ONE);
+    }
+}

@@ -1,9 +1,9 @@
-//! simd-json in place of serde_json, where it takes the text; else serde_json says the last word.
+//! simd-json in place of `serde_json`, where it takes the text; else the latter has the last word.
 //!
-//! So results and errors are those of serde_json whatever simd-json refuses: what is not JSON,
-//! what does not fit the type, integers that it reads differently, parts kept as raw text (they
-//! are serde_json's own). That costs a second reading, of the rare and the broken. For texts that
-//! only simd-json would take, the limits are those of serde_json or narrower.
+//! So the errors are those of `serde_json`, and so are the results of all that simd-json refuses:
+//! texts that are deeper than our limit, numbers that fit no type of its own, parts that are kept
+//! as raw text (which is `serde_json`'s own). That costs a second reading, of the rare and the
+//! broken. The one number that both take and read in two ways is looked for first.
 //!
 //! When it pays: on large guilds. On the frames that a bot mostly gets, of a kilobyte, it is even:
 //! it reads every text twice, once into a tape and once into the type, and needs a copy that it may
@@ -30,7 +30,7 @@ impl Default for Scratch {
     fn default() -> Self {
         Self {
             text: Vec::new(),
-            // One less than serde_json's, which counts differently.
+            // One less than `serde_json`'s, which counts differently.
             buffers: Buffers::with_max_depth(0, JSON_DEPTH_MAX - 1),
         }
     }
@@ -44,11 +44,11 @@ thread_local! {
 thread_local! {
     /// How often simd-json took a text.
     static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
-    /// Whether serde_json is always asked.
+    /// Whether `serde_json` is always asked.
     static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Decodes `text`; `None` where serde_json is to be asked.
+/// Decodes `text`; `None` where `serde_json` is to be asked.
 pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
     #[cfg(test)]
     if REFUSES.get() {
@@ -66,7 +66,7 @@ pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
         } = &mut *scratch;
         copy.clear();
         copy.extend_from_slice(text.as_bytes());
-        // Why it fails does not matter: serde_json tells it in its own words.
+        // Why it fails does not matter: `serde_json` tells it in its own words.
         let value = simd_json::serde::from_slice_with_buffers(copy, buffers).ok();
         #[cfg(test)]
         TAKEN.set(TAKEN.get() + u32::from(value.is_some()));
@@ -121,64 +121,22 @@ mod tests {
         f: Option<String>,
     }
 
+    #[rustfmt::skip]
+    const VALUES: &[&str] = &[
+        "0", "-0", "1", "-1", "01", "1.", ".5", "1.0", "-0.0", "1e2", "1E+2", "1e400", "-1e400",
+        "1e-400", "18446744073709551615", "18446744073709551616", "9223372036854775807",
+        "-9223372036854775808", "-9223372036854775809", "255", "256", "0.1",
+        "1.7976931348623157e308", "123456789012345678901234567890",
+        "0.1234567890123456789012345", "0.9843569397926331", "null", "true", "tru", "\"a\"",
+        "\"\"", r#""\ud83d\ude00""#, r#""\ud83d""#, r#""\ude00""#, r#""\ud83dx""#, r#""\u0000""#,
+        r#""\x""#, "\"\u{1}\"", "\"\n\"", "\"\u{7f}\"", "[]", "{}", "[1]", "", "+1", "NaN",
+        "Infinity", "--1", "1 2", "0x10", "1_0", "\"a\" \"b\"",
+    ];
+
     #[test]
     fn numbers_and_texts_are_read_alike_or_refused_alike() {
-        let values = [
-            "0",
-            "-0",
-            "1",
-            "-1",
-            "01",
-            "1.",
-            ".5",
-            "1.0",
-            "-0.0",
-            "1e2",
-            "1E+2",
-            "1e400",
-            "-1e400",
-            "1e-400",
-            "18446744073709551615",
-            "18446744073709551616",
-            "9223372036854775807",
-            "-9223372036854775808",
-            "-9223372036854775809",
-            "255",
-            "256",
-            "0.1",
-            "1.7976931348623157e308",
-            "123456789012345678901234567890",
-            "0.1234567890123456789012345",
-            "0.9843569397926331",
-            "null",
-            "true",
-            "tru",
-            "\"a\"",
-            "\"\"",
-            r#""\ud83d\ude00""#,
-            r#""\ud83d""#,
-            r#""\ude00""#,
-            r#""\ud83dx""#,
-            r#""\u0000""#,
-            r#""\x""#,
-            "\"\u{1}\"",
-            "\"\n\"",
-            "\"\u{7f}\"",
-            "[]",
-            "{}",
-            "[1]",
-            "",
-            "+1",
-            "NaN",
-            "Infinity",
-            "--1",
-            "1 2",
-            "0x10",
-            "1_0",
-            "\"a\" \"b\"",
-        ];
         for key in ["a", "b", "c", "d", "e", "f", "g"] {
-            for value in values {
+            for value in VALUES {
                 agree::<Numbers>(&format!("{{\"{key}\":{value}}}"));
                 agree::<Numbers>(&format!(" {{ \"{key}\" : {value} }} "));
                 agree::<Vec<f64>>(&format!("[{value},1]"));
@@ -219,7 +177,7 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Nest {
             #[expect(dead_code, reason = "shown")]
-            next: Option<Box<Nest>>,
+            next: Option<Box<Self>>,
         }
         for depth in (0..8).chain(120..132).chain([1000, 100_000]) {
             let typed = "{\"next\":".repeat(depth) + "{}" + &"}".repeat(depth);
