@@ -15,7 +15,8 @@ mod outbox;
 mod window;
 
 // Its gateway speaks as Discord does.
-#[cfg(all(test, feature = "discord"))]
+#[cfg(test)]
+#[cfg(feature = "discord")]
 mod simulation;
 
 use std::{

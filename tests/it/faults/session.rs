@@ -59,7 +59,7 @@ async fn ended(bot: &mut Bot) -> (Cause, Duration) {
 #[tokio::test(start_paused = true)]
 async fn f51_hello_is_waited_for_ten_seconds() {
     let world = world();
-    let late = Fault::late_hello(secs(10) - ms(20));
+    let late = Fault::late_hello(ms(9980));
     world.gateway.misbehave([late]);
     let bot = begun(&world).await;
     assert!(bot.causes().is_empty());
@@ -625,7 +625,7 @@ async fn f69_late_double_and_unasked_acks() {
     let world = world();
     let mut bot = begun(&world).await;
     // As late as may be where nothing else comes: within the eight seconds beyond the interval.
-    let late = Fault::late_acks(secs(8) - ms(50));
+    let late = Fault::late_acks(ms(7950));
     world.gateway.misbehave_always([late]);
     bot.idle(INTERVAL * 3).await;
     world.gateway.misbehave_always([Fault::duplicate_acks()]);
@@ -701,11 +701,8 @@ async fn f74_heartbeats_go_on_though_the_send_limit_is_spent() {
     }
     bot.idle(INTERVAL * 3).await;
     let beats = heartbeats(&world.gateway);
-    let gaps: Vec<_> = beats.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(
-        gaps.iter().all(|gap| *gap <= INTERVAL + secs(1)),
-        "{gaps:?}"
-    );
+    let in_time = |pair: &[Duration]| pair[1] <= pair[0] + INTERVAL + secs(1);
+    assert!(beats.windows(2).all(in_time), "{beats:?}");
     bot.goes_on().await;
     bot.kept_its_session(0);
     assert_eq!(world.gateway.stats().commands, 200);
