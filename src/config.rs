@@ -476,14 +476,20 @@ mod tests {
 
     #[test]
     fn a_compression_that_is_not_built_in_is_named_with_its_feature() {
-        for (kind, feature) in [(Compression::Zlib, "`zlib-rs`"), (Compression::Zstd, "`zstd`")] {
+        for (kind, feature) in [
+            (Compression::Zlib, "`zlib-rs`"),
+            (Compression::Zstd, "`zstd`"),
+        ] {
             let chosen = builder().compression(kind);
             if kind.is_built_in() {
                 assert_eq!(chosen.build().unwrap().compression(), kind);
                 continue;
             }
             let said = refused(chosen.clone());
-            assert!(said.starts_with("compression: ") && said.contains(feature), "{said}");
+            assert!(
+                said.starts_with("compression: ") && said.contains(feature),
+                "{said}"
+            );
             assert!(chosen.compression(Compression::None).build().is_ok());
         }
     }
