@@ -124,12 +124,14 @@ pub(super) struct Message {
 }
 
 /// What happens to the next event.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Armed {
     pub(super) corrupt: Option<usize>,
     pub(super) cut: Option<(usize, bool)>,
     pub(super) duplicate: bool,
+    pub(super) flip: Option<usize>,
     pub(super) lose: bool,
+    pub(super) split: Vec<usize>,
     pub(super) swap: bool,
 }
 
@@ -368,7 +370,7 @@ mod tests {
         let number = random.u64(..) >> random.u32(0..64);
         let text = ["{}", "", "\u{0}", r#"{"op":0}"#][random.usize(0..4)].to_owned();
         let bytes = text.clone().into_bytes();
-        match random.u32(0..31) {
+        match random.u32(0..34) {
             0 => Step::Ack,
             1 => Step::Answer,
             2 => Step::Binary(bytes),
@@ -409,6 +411,9 @@ mod tests {
             27 => Step::SwapNext,
             28 => Step::Upgrade,
             29 => Step::Eof,
+            30 => Step::FlipNext(random.usize(..)),
+            31 => Step::Pack(bytes),
+            32 => Step::SplitNext(vec![random.usize(0..99), random.usize(..)]),
             _ => Step::Wait(Duration::from_millis(number)),
         }
     }

@@ -53,6 +53,9 @@ pub enum Step {
     Expect(u64),
     /// End the connection in good order (TCP FIN).
     Fin,
+    /// Invert the bit at this offset (modulo its length) of the next event's payload, after
+    /// compression.
+    FlipNext(usize),
     /// Send messages in fragments of at most so many bytes from here on; 0 ends it.
     Fragment(usize),
     /// Neither read nor write from here on, and keep the connection open.
@@ -74,6 +77,8 @@ pub enum Step {
     LoseNext,
     /// Read and record from here on, but write nothing, not even the end of the connection.
     Mute,
+    /// Send these bytes as a message, compressed if the connection is. They need not be text.
+    Pack(Vec<u8>),
     /// Send a WebSocket ping with this payload.
     Ping(Vec<u8>),
     /// Write these bytes as they are, before or after the upgrade.
@@ -97,6 +102,9 @@ pub enum Step {
     Send(String),
     /// Leave out so many numbers before the next event.
     SkipSequence(u64),
+    /// Send the next event as several messages: its payload, after compression, cut at these
+    /// offsets in rising order, and at its end where it is shorter.
+    SplitNext(Vec<usize>),
     /// Send the next two events in the wrong order.
     SwapNext,
     /// Send this as a text message, not compressed.

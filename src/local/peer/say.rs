@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{CLOSING, Current, OUT_LEN_EVENTS, Out, Peer, State};
+use super::{Armed, CLOSING, Current, OUT_LEN_EVENTS, Out, Peer, State};
 use crate::local::{
     log::{Act, End},
     rules::{self, Refusal, code, ends_session},
@@ -160,7 +160,7 @@ impl Peer {
         };
         world.record(now, self.id, act);
         if !is_counted {
-            let bytes = self.encode(&text, None);
+            let bytes = self.encode(text.as_bytes());
             self.put(bytes);
             return true;
         }
@@ -181,17 +181,17 @@ impl Peer {
             self.held = Some(text);
             return;
         }
-        let mut bytes = self.encode(&text, armed.corrupt);
+        let mut bytes = self.encode_badly(text.as_bytes(), &armed);
         if let Some((byte, is_reset)) = armed.cut {
             bytes.truncate(byte);
             self.put(bytes);
             return self.end(world, now, if is_reset { End::Rst } else { End::Fin });
         }
         if armed.duplicate {
-            bytes.extend(self.encode(&text, None));
+            bytes.extend(self.encode(text.as_bytes()));
         }
         if let Some(held) = self.held.take() {
-            bytes.extend(self.encode(&held, None));
+            bytes.extend(self.encode(held.as_bytes()));
         }
         self.put(bytes);
     }
@@ -205,20 +205,33 @@ impl Peer {
             again: false,
         };
         world.record(now, self.id, act);
-        let bytes = self.encode(text, None);
+        let bytes = self.encode(text.as_bytes());
         self.put(bytes);
     }
 
-    pub(super) fn encode(&mut self, text: &str, corrupt: Option<usize>) -> Vec<u8> {
+    pub(super) fn encode(&mut self, message: &[u8]) -> Vec<u8> {
+        self.encode_badly(message, &Armed::default())
+    }
+
+    fn encode_badly(&mut self, message: &[u8], armed: &Armed) -> Vec<u8> {
         let (opcode, mut payload) = match &mut self.packer {
-            Some(packer) => (opcode::BINARY, packer.pack(text.as_bytes())),
-            None => (opcode::TEXT, text.as_bytes().to_vec()),
+            Some(packer) => (opcode::BINARY, packer.pack(message)),
+            None => (opcode::TEXT, message.to_vec()),
         };
-        if let Some(at) = corrupt.and_then(|offset| offset.checked_rem(payload.len())) {
+        let len = payload.len();
+        if let Some(at) = armed.corrupt.and_then(|offset| offset.checked_rem(len)) {
             payload[at] ^= 0xff;
         }
-        let mut bytes = Vec::with_capacity(payload.len() + 10);
-        wire::write_message(opcode, &payload, self.fragment, &mut bytes);
+        if let Some(at) = armed.flip.and_then(|bit| bit.checked_rem(len * 8)) {
+            payload[at / 8] ^= 1 << (at % 8);
+        }
+        let mut bytes = Vec::with_capacity(len + 10);
+        let mut start = 0;
+        for end in armed.split.iter().copied().chain([len]) {
+            let end = end.clamp(start, len);
+            wire::write_message(opcode, &payload[start..end], self.fragment, &mut bytes);
+            start = end;
+        }
         bytes
     }
 

@@ -28,6 +28,7 @@ impl Peer {
             Step::Eof => self.end_with(world, now, End::Fin, Out::Eof),
             Step::Expect(op) => self.block = Some(Block::Expect(op)),
             Step::Fin => self.end(world, now, End::Fin),
+            Step::FlipNext(bit) => self.armed.flip = Some(bit),
             Step::Fragment(bytes) => self.fragment = bytes,
             Step::Hang => self.silence(Out::Hang),
             Step::Hello => self.hello(world, now),
@@ -46,6 +47,11 @@ impl Peer {
             Step::InvalidSession(resumable) => self.invalid_session(world, now, resumable),
             Step::LoseNext => self.armed.lose = true,
             Step::Mute => self.silence(Out::Mute),
+            Step::Pack(payload) => {
+                self.record_text(world, now, &String::from_utf8_lossy(&payload));
+                let bytes = self.encode(&payload);
+                self.put(bytes);
+            }
             Step::Ping(payload) => {
                 let mut frame = Vec::new();
                 wire::write_frame(true, opcode::PING, &payload, &mut frame);
@@ -66,10 +72,11 @@ impl Peer {
             Step::Rst => self.end(world, now, End::Rst),
             Step::Send(text) => {
                 self.record_text(world, now, &text);
-                let bytes = self.encode(&text, None);
+                let bytes = self.encode(text.as_bytes());
                 self.put(bytes);
             }
             Step::SkipSequence(by) => world.edit_numbers(self.id, |session| session.skip(by)),
+            Step::SplitNext(offsets) => self.armed.split = offsets,
             Step::SwapNext => self.armed.swap = true,
             Step::Text(text) => self.put_message(world, now, opcode::TEXT, text.as_bytes()),
             Step::Upgrade => self.upgrade_when_asked(world, now),

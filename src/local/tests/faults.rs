@@ -231,6 +231,30 @@ async fn frames_can_be_cut_corrupted_split_and_dribbled() {
     assert_eq!(bot3.events(4).await, named(&all));
 }
 
+#[tokio::test]
+async fn messages_can_be_flipped_split_and_of_any_bytes() {
+    let gateway = memory();
+    let mut bot = bot(&gateway).await;
+    bot.start().await;
+    let order = |step: Step| assert_eq!(gateway.order(ShardId::ONE, [step]), 1);
+    order(Step::Pack(b"not JSON".into()));
+    assert_eq!(bot.see().await, Seen::Text("not JSON".into()));
+    order(Step::SplitNext(vec![1, 1, 9000]));
+    gateway.send(ShardId::ONE, "A", "{}").unwrap();
+    let rest = r#""t":"A","s":2,"op":0,"d":{}}"#;
+    for piece in ["{", "", rest, ""] {
+        assert_eq!(bot.see().await, Seen::Text(piece.into()));
+    }
+    order(Step::FlipNext(3));
+    gateway.send(ShardId::ONE, "A", "{}").unwrap();
+    let Seen::Text(flipped) = bot.see().await else {
+        panic!("still JSON")
+    };
+    assert!(flipped.starts_with("s\""), "{flipped}");
+    gateway.send(ShardId::ONE, "A", "{}").unwrap();
+    assert_eq!(bot.json().await["s"], 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn live_connections_take_orders() {
     let gateway = memory();
