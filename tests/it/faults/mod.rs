@@ -30,7 +30,7 @@ const SOURCES: [&str; 6] = [
     include_str!("connect.rs"),
     include_str!("payloads.rs"),
     include_str!("sending.rs"),
-    include_str!("session.rs"),
+    include_str!("session/hello.rs"),
     include_str!("websocket.rs"),
 ];
 

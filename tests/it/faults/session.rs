@@ -1,4 +1,0 @@
-//! Later.
-
-/// Rows without a test here.
-pub(super) const REASONS: &[(&str, &str)] = &[];
