@@ -25,12 +25,13 @@ fn reasons() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The sources of the tests, to find their names.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("compression.rs"),
     include_str!("connect.rs"),
     include_str!("payloads.rs"),
     include_str!("sending.rs"),
     include_str!("session/hello.rs"),
+    include_str!("session/ready.rs"),
     include_str!("websocket.rs"),
 ];
 

@@ -4,6 +4,7 @@
 //! every wait is measured, and over sockets with all limits a hundredth of that.
 
 mod hello;
+mod ready;
 mod world;
 
 /// Rows without a test here.
