@@ -26,14 +26,14 @@ use tokio::{
 const HELP: &str = "\
 Prints the events of a Discord bot, one JSON object a line.
 
-tail [--url WS_URL] [--api-url HTTP_URL] [--token T] [--intents N] [--compression none|zlib]
-     [--events typed|raw] [--session-file FILE] [--stall MS]
+tail [--url WS_URL] [--api-url HTTP_URL] [--token T] [--intents N]
+     [--compression none|zlib|zstd] [--events typed|raw] [--session-file FILE] [--stall MS]
 
   --url          the gateway to connect to (default: Discord's); ws:// for loopback hosts only
   --api-url      the base of REST calls (default: Discord's)
   --token        the bot's token (default: the environment variable DISCORD_TOKEN)
   --intents      the bits of the events to ask for (default: all that are not privileged)
-  --compression  how the server compresses (default: zlib)
+  --compression  how the server compresses (default: zlib, where that is built in)
   --events       typed: decoded into the library's types; raw: as the server wrote them
   --session-file resume from this file at start and write it at the end
   --stall        sleep that many milliseconds after each MESSAGE_CREATE
@@ -83,7 +83,7 @@ fn parse_args() -> Result<Option<Args>, Box<dyn StdError>> {
     let mut token = std::env::var("DISCORD_TOKEN").ok();
     let mut intents = Intents::non_privileged();
     let (mut url, mut api_url, mut session_file) = (None, None, None);
-    let (mut compression, mut raw, mut stall) = (Compression::Zlib, false, Duration::ZERO);
+    let (mut compression, mut raw, mut stall) = (None, false, Duration::ZERO);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("url") => url = Some(parser.value()?.string()?),
@@ -93,11 +93,12 @@ fn parse_args() -> Result<Option<Args>, Box<dyn StdError>> {
                 intents = Intents::from_bits_retain(parser.value()?.parse()?);
             }
             Arg::Long("compression") => {
-                compression = match parser.value()?.string()?.as_str() {
+                compression = Some(match parser.value()?.string()?.as_str() {
                     "none" => Compression::None,
                     "zlib" => Compression::Zlib,
+                    "zstd" => Compression::Zstd,
                     other => return Err(format!("--compression {other:?} is unknown").into()),
-                };
+                });
             }
             Arg::Long("events") => {
                 raw = match parser.value()?.string()?.as_str() {
@@ -113,7 +114,10 @@ fn parse_args() -> Result<Option<Args>, Box<dyn StdError>> {
         }
     }
     let token = token.ok_or("a token is needed: --token or DISCORD_TOKEN")?;
-    let mut config = Config::builder(token, intents).compression(compression);
+    let mut config = Config::builder(token, intents);
+    if let Some(compression) = compression {
+        config = config.compression(compression);
+    }
     if let Some(url) = url {
         config = config.gateway_url(url);
     }

@@ -200,13 +200,13 @@ impl<P: Platform> Config<P> {
     }
 }
 
-/// Compressed where the platform can: a fifth of the traffic for little CPU.
+/// Compressed where the platform and this build can: a fifth of the traffic for little CPU.
 fn default_compression<P: Platform>(platform: &P) -> Compression {
-    if platform.url_query(Compression::Zlib) == platform.url_query(Compression::None) {
-        Compression::None
-    } else {
-        Compression::Zlib
-    }
+    let plain = platform.url_query(Compression::None);
+    let offered = |kind: &Compression| platform.url_query(*kind) != plain;
+    let mut best = Compression::BEST_FIRST.into_iter();
+    best.find(|kind| kind.is_built_in() && offered(kind))
+        .unwrap_or(Compression::None)
 }
 
 /// Shows no secret.
@@ -258,8 +258,14 @@ impl<P: Platform> ConfigBuilder<P> {
     }
 
     /// Sets how the server compresses what it sends. By default zlib where the platform offers
-    /// it: a fifth of the traffic for little CPU.
+    /// it: a fifth of the traffic for little CPU and memory. In a build without zlib it is zstd,
+    /// and in one without that none.
+    ///
+    /// One that [is not built in](Compression::is_built_in) is an error of
+    /// [`build`](Self::build).
     pub fn compression(mut self, compression: Compression) -> Self {
+        let problem = compression.problem().map(str::to_owned);
+        self.0.judge("compression", problem);
         self.0.compression = compression;
         self
     }
@@ -385,6 +391,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("rate_limited", limits.rate_limited),
         ("retry_after_max", limits.retry_after_max),
         ("send_window", limits.send_window),
+        ("slowed", limits.slowed),
         ("unpolled", limits.unpolled),
     ];
     let sizes = [
@@ -456,8 +463,35 @@ mod tests {
         let url = config.gateway_url().unwrap().to_string();
         assert_eq!(url, "wss://gateway.discord.gg/");
         assert_eq!(config.rest_url(), "https://discord.com/api/v10");
-        assert_eq!(config.compression(), Compression::Zlib);
+        let best = if Compression::Zlib.is_built_in() {
+            Compression::Zlib
+        } else if Compression::Zstd.is_built_in() {
+            Compression::Zstd
+        } else {
+            Compression::None
+        };
+        assert_eq!(config.compression(), best);
         assert_eq!(*config.limits(), Limits::default());
+    }
+
+    #[test]
+    fn a_compression_that_is_not_built_in_is_named_with_its_feature() {
+        for (kind, feature) in [
+            (Compression::Zlib, "`zlib-rs`"),
+            (Compression::Zstd, "`zstd`"),
+        ] {
+            let chosen = builder().compression(kind);
+            if kind.is_built_in() {
+                assert_eq!(chosen.build().unwrap().compression(), kind);
+                continue;
+            }
+            let said = refused(chosen.clone());
+            assert!(
+                said.starts_with("compression: ") && said.contains(feature),
+                "{said}"
+            );
+            assert!(chosen.compression(Compression::None).build().is_ok());
+        }
     }
 
     #[test]

@@ -81,6 +81,9 @@ pub struct Limits {
     pub sends_max: usize,
     /// 60 s, the window of [`sends_max`](Self::sends_max).
     pub send_window: Duration,
+    /// 10 min in which commands may use only half of [`sends_max`](Self::sends_max), after the
+    /// server said that too much was sent: whatever it counts, it counts more than we do.
+    pub slowed: Duration,
     /// 4,096 bytes for one message to the server; it closes the connection on a longer one.
     pub send_len_max: usize,
     /// 60 s in which nobody took an event, after which a shard's health is degraded.
@@ -123,6 +126,7 @@ impl Default for Limits {
             buffered_bytes_max: 16 << 20,
             sends_max: 120,
             send_window: secs(60),
+            slowed: secs(600),
             send_len_max: 4096,
             unpolled: secs(60),
         }

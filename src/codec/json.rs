@@ -1,6 +1,12 @@
 //! How does JSON become a value, and a value JSON? The one place that knows the back end.
 
-use serde::{Deserialize, Serialize};
+#[cfg(feature = "simd-json")]
+mod simd;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::error::Category;
 
 use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
@@ -10,6 +16,60 @@ use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
 /// Typed nesting deeper than [`JSON_DEPTH_MAX`] is an error; skipped fields take no stack.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, DecodeError> {
     serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// Decodes `text` into a type that borrows nothing of it: the same as [`decode`], by whatever back
+/// end is built in.
+pub(crate) fn decode_owned<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+    #[cfg(feature = "simd-json")]
+    if let Some(value) = simd::decode(text) {
+        return Ok(value);
+    }
+    decode(text)
+}
+
+/// Holds a text that is handed on as it is to be JSON, and not nested too deep for whoever takes
+/// it.
+pub(crate) fn check(text: &str) -> Result<(), DecodeError> {
+    let _: IgnoredAny = decode(text)?;
+    if depth(text) > JSON_DEPTH_MAX {
+        return Err(DecodeError {
+            path: String::new(),
+            problem: TOO_DEEP.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// How deep a JSON text is nested.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => rest = behind_string(rest),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// What follows a string, given what follows its first quote.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let escape = rest.get(at) == Some(&b'\\');
+        rest = rest.get(at + 1 + usize::from(escape)..).unwrap_or_default();
+        if !escape {
+            break;
+        }
+    }
+    rest
 }
 
 /// Appends `value` as JSON.
@@ -194,6 +254,24 @@ mod tests {
     fn error(text: &str) -> (String, String) {
         let error = decode::<Outer>(text).unwrap_err();
         (error.path, error.problem)
+    }
+
+    #[test]
+    fn a_text_that_is_handed_on_is_json_of_bounded_depth() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(super::check(&nested(super::JSON_DEPTH_MAX)).is_ok());
+        assert!(super::check(&nested(super::JSON_DEPTH_MAX + 1)).is_err());
+        assert!(super::check(&nested(100_000)).is_err());
+        let quoted = format!(
+            "[\"{}\\\"{}\",{{\"a\":1}}]",
+            "[".repeat(200),
+            "{".repeat(200)
+        );
+        assert!(
+            super::check(&quoted).is_ok(),
+            "what is in a string does not nest"
+        );
+        assert!(super::check("{\"a\":CANARY}").is_err());
     }
 
     #[test]

@@ -84,6 +84,10 @@ macro_rules! commands {
 
 /// Any of the commands, and the enum of them.
 impl<T: Clone + Into<Command>> platform::Command<Discord> for T {
+    fn op(&self) -> u64 {
+        Command::op(&self.clone().into()).into()
+    }
+
     fn payload(&self) -> Result<Vec<u8>, Error> {
         self.clone().into().payload()
     }

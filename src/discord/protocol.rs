@@ -1,6 +1,6 @@
 //! How does one talk to Discord's gateway? Urls, IDENTIFY, RESUME, READY.
 
-use std::{borrow::Cow, env::consts, fmt};
+use std::{borrow::Cow, env::consts, fmt, time::Duration};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -14,7 +14,9 @@ use crate::{
     error::{Error, ErrorKind},
     id::ShardId,
     notice::Notice,
-    platform::{CloseAction, CloseRow, Compression, DecodeError, Platform, Ready, Refused},
+    platform::{
+        CloseAction, CloseRow, Compression, DecodeError, LatestWins, Platform, Ready, Refused,
+    },
     secret::Token,
 };
 
@@ -178,6 +180,12 @@ impl Platform for Discord {
     // An op 9 in answer to IDENTIFY means that identifies came too fast; a wrong token is 4004.
     const REFUSED_IDENTIFY: Refused = Refused::Retry;
     const UNKNOWN_CLOSE: CloseAction = CloseAction::Resume;
+    const LATEST_WINS: &'static [LatestWins] = &[LatestWins {
+        // Update Presence.
+        op: 3,
+        max: 5,
+        window: Duration::from_secs(20),
+    }];
 
     type Credentials = Token;
     type Intents = Intents;
@@ -195,6 +203,7 @@ impl Platform for Discord {
         match compression {
             Compression::None => "?v=10&encoding=json",
             Compression::Zlib => "?v=10&encoding=json&compress=zlib-stream",
+            Compression::Zstd => "?v=10&encoding=json&compress=zstd-stream",
         }
     }
 
@@ -283,7 +292,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::discord::{BotActivity, BotStatus};
+    use crate::discord::{BotActivity, BotStatus, Command};
 
     fn parsed(write: impl FnOnce(&mut Vec<u8>)) -> Value {
         let mut out = Vec::new();
@@ -325,6 +334,13 @@ mod tests {
             d["properties"],
             json!({"os": "a", "browser": "b", "device": "c"})
         );
+    }
+
+    #[test]
+    fn the_op_that_has_a_limit_of_its_own_is_the_presence() {
+        let presence = Command::from(UpdatePresence::new(BotStatus::Online));
+        let ops: Vec<_> = Discord::LATEST_WINS.iter().map(|row| row.op).collect();
+        assert_eq!(ops, [u64::from(presence.op())]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How strict, how fast, how many? The options of a gateway, each with its reason.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{fmt, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::{Gateway, event::Feed};
 use crate::secret::Token;
@@ -10,6 +12,16 @@ use crate::secret::Token;
 /// Every intent that the platform knows: bits 0 to 16, 20, 21, 24 and 25.
 /// <https://docs.discord.com/developers/events/gateway#list-of-intents>
 pub(super) const INTENTS: u64 = 0x0331_ffff;
+
+/// The server's side of TLS. Shows nothing of its key.
+#[derive(Clone)]
+pub(super) struct Tls(pub(super) TlsAcceptor);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
 
 /// What a gateway does where nothing goes wrong.
 #[derive(Clone, Debug)]
@@ -35,7 +47,19 @@ pub(super) struct Options {
     pub(super) shards: u32,
     pub(super) starts_left: u32,
     pub(super) starts_total: u32,
+    pub(super) tls: Option<Tls>,
     pub(super) token: Option<Token>,
+}
+
+impl Options {
+    /// Where the gateway is, with `ws` or `http` as the scheme, or what that is with TLS.
+    pub(super) fn url(&self, scheme: &str, port: u16) -> String {
+        match self.tls {
+            // Certificates are for names.
+            Some(_) => format!("{scheme}s://localhost:{port}"),
+            None => format!("{scheme}://127.0.0.1:{port}"),
+        }
+    }
 }
 
 /// Makes a [`Gateway`]; every option has a default.
@@ -84,6 +108,7 @@ impl Default for Builder {
             shards: 1,
             starts_left: 1000,
             starts_total: 1000,
+            tls: None,
             token: None,
         };
         Self { options }
@@ -235,6 +260,18 @@ impl Builder {
     pub fn session_starts(mut self, total: u32, left: u32) -> Self {
         self.options.starts_total = total;
         self.options.starts_left = left;
+        self
+    }
+
+    /// Speak TLS with this configuration (of rustls 0.23): the urls become `wss://localhost:PORT`
+    /// and `https://localhost:PORT`, so the certificate must be for `localhost`, unless it is the
+    /// wrong one that is to be tested. Default: none, the urls are `ws://` and `http://`.
+    ///
+    /// What a [`Fault`](super::Fault) does at [`Moment::Accept`](super::Moment::Accept) comes
+    /// before TLS. Connections of [`Gateway::connect`] and [`Gateway::accept`] speak none.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.options.tls = Some(Tls(config.into()));
         self
     }
 

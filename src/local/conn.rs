@@ -7,26 +7,29 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinSet,
     time,
 };
 
 use super::{
     Shared,
-    log::End,
+    builder::Tls,
     peer::{Out, Peer},
     world::later,
 };
 
 /// How long the client may take to end its side after the server has.
 const LINGER: Duration = Duration::from_secs(2);
+/// How much is read at a time.
+const BUFFER_LEN: usize = 16 << 10;
 /// How long to wait when the system gives no connection, as when it is out of descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
 /// Accepts connections until it is dropped, and their tasks with it.
-pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, tls: Option<Tls>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -35,18 +38,17 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
                     // Without it small pieces would wait for each other and arrive as one. The
                     // connection works all the same where it cannot be set.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(serve(Arc::clone(&shared), stream, reset_tcp));
+                    let shared = Arc::clone(&shared);
+                    match &tls {
+                        None => connections.spawn(serve_tcp(shared, stream)),
+                        Some(tls) => connections.spawn(serve_tls(shared, stream, tls.clone())),
+                    };
                 }
                 Err(_) => time::sleep(ACCEPT_AGAIN).await,
             },
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-fn reset_tcp(stream: &TcpStream) {
-    // Where it cannot be set, the client sees an ordinary end instead.
-    let _ = stream.set_zero_linger();
 }
 
 /// Feeds sessions until it is dropped.
@@ -61,69 +63,60 @@ pub(super) async fn feed(shared: Arc<Shared>) {
     }
 }
 
-/// Serves one connection to its end. `reset` makes the stream end by a reset when it is dropped.
-pub(super) async fn serve<S>(shared: Arc<Shared>, stream: S, reset: fn(&S))
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (mut shell, wake) = {
-        let mut world = shared.lock();
-        let (id, wake) = world.admit();
-        let peer = Peer::new(&mut world, now(), id);
-        let shell = Shell {
-            peer,
-            shared: Arc::clone(&shared),
-            line: Line::default(),
-        };
-        (shell, wake)
-    };
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut buffer = vec![0; 16 << 10];
-    let end = loop {
-        let deadline = shell.run();
-        if let Some(end) = shell.load() {
-            break end;
-        }
-        let line = &mut shell.line;
-        let write_at = line.is_loaded().then_some(line.not_before).flatten();
-        let can_write = line.is_loaded() && write_at.is_none_or(|at| at <= now());
-        let can_read = !line.is_hung && !line.is_eof && shell.peer.wants_bytes();
-        let deadline = [deadline, write_at.filter(|_| !can_write)]
-            .into_iter()
-            .flatten()
-            .min();
-        tokio::select! {
-            biased;
-            written = line.write(&mut writer), if can_write => {
-                shell.handle_written(&written);
-            }
-            // Before reading, so that an order comes before what is sent after it was given.
-            () = wake.notified() => {}
-            read = reader.read(&mut buffer), if can_read => match read {
-                Ok(len) if len > 0 => {
-                    let bytes = buffer.get(..len).unwrap_or_default();
-                    shell.peer.handle_bytes(&mut shared.lock(), now(), bytes);
-                }
-                _ => shell.handle_eof(),
-            },
-            () = sleep_until(deadline) => {}
-        }
-    };
+/// Serves a stream of any kind to its end.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(shared: Arc<Shared>, stream: S) {
+    let (mut shell, wake) = Shell::new(shared);
+    let (stream, end) = shell.serve(stream, &wake, Stage::All).await;
     match end {
-        End::Rst => reset(&reader.unsplit(writer)),
-        End::Fin | End::Client => finish(reader, writer, &mut buffer).await,
+        // It is dropped.
+        None | Some(Ending::Rst) => {}
+        Some(Ending::Eof | Ending::Fin) => finish(stream).await,
+    }
+}
+
+async fn serve_tcp(shared: Arc<Shared>, stream: TcpStream) {
+    let (mut shell, wake) = Shell::new(shared);
+    let (stream, end) = shell.serve(stream, &wake, Stage::All).await;
+    if let Some(end) = end {
+        end_tcp(stream, end).await;
+    }
+}
+
+async fn serve_tls(shared: Arc<Shared>, stream: TcpStream, tls: Tls) {
+    let (mut shell, wake) = Shell::new(shared);
+    let (stream, end) = shell.serve(stream, &wake, Stage::BeforeTls).await;
+    if let Some(end) = end {
+        return end_tcp(stream, end).await;
+    }
+    let Ok(stream) = tls.0.accept(stream).await else {
+        // The client did not like the certificate, or spoke no TLS.
+        return shell.handle_eof();
+    };
+    let (stream, end) = shell.serve(stream, &wake, Stage::All).await;
+    match end {
+        None => {}
+        Some(Ending::Fin) => finish(stream).await,
+        Some(end) => end_tcp(stream.into_inner().0, end).await,
+    }
+}
+
+async fn end_tcp(stream: TcpStream, end: Ending) {
+    match end {
+        Ending::Eof | Ending::Fin => finish(stream).await,
+        Ending::Rst => {
+            // Where it cannot be set, the client sees an ordinary end instead.
+            let _ = stream.set_zero_linger();
+        }
     }
 }
 
 /// Ends in good order: says so, and waits for the client to do so too. Without waiting, what it
 /// sent in the meantime would turn the end into a reset that takes the last answer with it.
-async fn finish<S>(mut reader: ReadHalf<S>, mut writer: WriteHalf<S>, buffer: &mut [u8])
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn finish<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let mut buffer = vec![0; BUFFER_LEN];
     let both = async {
-        if writer.shutdown().await.is_ok() {
-            while matches!(reader.read(buffer).await, Ok(len) if len > 0) {}
+        if stream.shutdown().await.is_ok() {
+            while matches!(stream.read(&mut buffer).await, Ok(len) if len > 0) {}
         }
     };
     // An end that takes too long is an end as well.
@@ -141,6 +134,15 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
+/// How the server ends a stream.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// Without a word of TLS.
+    Eof,
+    Fin,
+    Rst,
+}
+
 struct Shell {
     peer: Peer,
     shared: Arc<Shared>,
@@ -153,7 +155,71 @@ impl Drop for Shell {
     }
 }
 
+/// How much of the peer's life a stream carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    All,
+    /// What is to happen below TLS: nothing of the client is read.
+    BeforeTls,
+}
+
 impl Shell {
+    fn new(shared: Arc<Shared>) -> (Self, Arc<Notify>) {
+        let mut world = shared.lock();
+        let (id, wake) = world.admit();
+        let peer = Peer::new(&mut world, now(), id);
+        drop(world);
+        let line = Line::default();
+        (Self { peer, shared, line }, wake)
+    }
+
+    /// Serves the connection over `stream`; how that is to end, or `None` where the stage is over.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: S,
+        wake: &Notify,
+        stage: Stage,
+    ) -> (S, Option<Ending>) {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut buffer = vec![0; BUFFER_LEN];
+        let is_early = stage == Stage::BeforeTls;
+        let end = loop {
+            let deadline = self.run();
+            if let Some(end) = self.load() {
+                break Some(end);
+            }
+            let line = &mut self.line;
+            if is_early && !line.is_loaded() && self.peer.waits_for_client() {
+                break None;
+            }
+            let write_at = line.is_loaded().then_some(line.not_before).flatten();
+            let can_write = line.is_loaded() && write_at.is_none_or(|at| at <= now());
+            let is_open = !line.is_hung && !line.is_eof;
+            let can_read = is_open && !is_early && self.peer.wants_bytes();
+            let deadline = [deadline, write_at.filter(|_| !can_write)]
+                .into_iter()
+                .flatten()
+                .min();
+            tokio::select! {
+                biased;
+                written = line.write(&mut writer), if can_write => {
+                    self.handle_written(&written);
+                }
+                // Before reading, so that an order comes before what is sent after it was given.
+                () = wake.notified() => {}
+                read = reader.read(&mut buffer), if can_read => match read {
+                    Ok(len) if len > 0 => {
+                        let bytes = buffer.get(..len).unwrap_or_default();
+                        self.peer.handle_bytes(&mut self.shared.lock(), now(), bytes);
+                    }
+                    _ => self.handle_eof(),
+                },
+                () = sleep_until(deadline) => {}
+            }
+        };
+        (reader.unsplit(writer), end)
+    }
+
     fn run(&mut self) -> Option<Instant> {
         let mut world = self.shared.lock();
         self.peer.run(&mut world, now());
@@ -161,16 +227,17 @@ impl Shell {
     }
 
     /// Takes the next bytes to write; how it ends, where it does.
-    fn load(&mut self) -> Option<End> {
+    fn load(&mut self) -> Option<Ending> {
         while !self.line.is_loaded() {
             match self.peer.next_out()? {
                 Out::Bytes(_) if self.line.is_mute => {}
                 Out::Bytes(bytes) => (self.line.bytes, self.line.at) = (bytes, 0),
                 Out::Dribble { bytes, every } => self.line.pace = Some((bytes.max(1), every)),
-                Out::Fin => return Some(End::Fin),
+                Out::Eof => return Some(Ending::Eof),
+                Out::Fin => return Some(Ending::Fin),
                 Out::Hang => (self.line.is_hung, self.line.is_mute) = (true, true),
                 Out::Mute => self.line.is_mute = true,
-                Out::Rst => return Some(End::Rst),
+                Out::Rst => return Some(Ending::Rst),
             }
         }
         None

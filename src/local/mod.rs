@@ -55,6 +55,7 @@ mod conn;
 mod event;
 mod http;
 mod log;
+mod pack;
 mod peer;
 mod replay;
 mod rules;
@@ -158,13 +159,15 @@ impl Gateway {
     fn new(options: builder::Options, port: u16, listener: Option<TcpListener>) -> Self {
         let patience = options.patience;
         let has_feed = options.feed.is_some();
+        let rest_url = options.url("http", port);
+        let tls = options.tls.clone();
         let world = World::new(options, port, time::Instant::now().into_std());
         let url = world.url.clone();
         let world = Mutex::new(world);
         let shared = Arc::new(Shared { world });
         let mut tasks = JoinSet::new();
         if let Some(listener) = listener {
-            tasks.spawn(conn::listen(Arc::clone(&shared), listener));
+            tasks.spawn(conn::listen(Arc::clone(&shared), listener, tls));
         }
         if has_feed {
             tasks.spawn(conn::feed(Arc::clone(&shared)));
@@ -173,17 +176,18 @@ impl Gateway {
             shared,
             tasks: Mutex::new(tasks),
             url,
-            rest_url: format!("http://127.0.0.1:{port}"),
+            rest_url,
             patience,
         }
     }
 
-    /// Where bots connect: `ws://127.0.0.1:PORT`.
+    /// Where bots connect: `ws://127.0.0.1:PORT`, or with TLS `wss://localhost:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where `/gateway` and `/gateway/bot` are, under any prefix: `http://127.0.0.1:PORT`.
+    /// Where `/gateway` and `/gateway/bot` are, under any prefix: `http://127.0.0.1:PORT`, or with
+    /// TLS `https://localhost:PORT`.
     pub fn rest_url(&self) -> &str {
         &self.rest_url
     }
@@ -208,7 +212,7 @@ impl Gateway {
     pub fn accept(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(conn::serve(Arc::clone(&self.shared), stream, |_| ()));
+        tasks.spawn(conn::serve(Arc::clone(&self.shared), stream));
     }
 
     /// Sends an event to the sessions of this shard, those that wait for a resume included; how

@@ -45,6 +45,9 @@ pub enum Step {
     },
     /// Send the next event twice.
     DuplicateNext,
+    /// End the connection (TCP FIN) in the middle of TLS, without the `close_notify` that tells an
+    /// end from a cut. Where there is no TLS, it is as [`Fin`](Self::Fin).
+    Eof,
     /// Wait until the client sends a message with this op. Messages with another op are recorded
     /// and otherwise ignored. [`Answer`](Self::Answer) then answers it.
     Expect(u64),
@@ -108,7 +111,9 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Moment {
-    /// A connection was accepted and nothing was read.
+    /// A connection was accepted and nothing was read. With [`Builder::tls`](super::Builder::tls),
+    /// what is then written comes instead of or before TLS, which begins when the steps have ended
+    /// or wait for the client.
     Accept,
     /// The client sent a close frame.
     Close,
@@ -174,6 +179,19 @@ impl Fault {
     /// The connection is ended as soon as it is accepted.
     pub fn fin_on_accept() -> Self {
         Self::at(Moment::Accept, [Step::Fin])
+    }
+
+    /// The connection is accepted, and nothing is ever said, not even TLS.
+    pub fn stall_on_accept() -> Self {
+        Self::at(Moment::Accept, [Step::Hang])
+    }
+
+    /// The TLS handshake is refused by an alert, such as 40 for `handshake_failure` or 70 for
+    /// `protocol_version` (RFC 8446 section 6).
+    pub fn tls_alert(description: u8) -> Self {
+        const FATAL: u8 = 2;
+        let record = vec![21, 3, 3, 0, 2, FATAL, description];
+        Self::at(Moment::Accept, [Step::Raw(record), Step::Fin])
     }
 
     /// The request to upgrade is never answered.
@@ -278,6 +296,11 @@ impl Fault {
     /// The connection is ended after so many events.
     pub fn fin_after(events: u64) -> Self {
         Self::at(Moment::Events(events), [Step::Fin])
+    }
+
+    /// The connection ends without a word of TLS after so many events.
+    pub fn eof_after(events: u64) -> Self {
+        Self::at(Moment::Events(events), [Step::Eof])
     }
 
     /// The connection is closed with this code after so many events.

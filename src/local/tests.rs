@@ -4,7 +4,6 @@ mod faults;
 
 use std::time::Duration;
 
-use flate2::{Decompress, FlushDecompress};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -14,13 +13,16 @@ use tokio::{
 };
 use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
-use super::{Act, Builder, End, Event, Fault, Feed, Gateway, Record};
+use super::{
+    Act, Builder, End, Event, Fault, Feed, Gateway, Record,
+    pack::unpack::{self, OFFERED, Unpack},
+};
 use crate::id::ShardId;
 
 /// A bot by hand.
 struct Bot<S> {
     socket: WebSocketStream<S>,
-    unpacker: Option<Decompress>,
+    unpack: Option<Unpack>,
 }
 
 /// What a bot sees.
@@ -43,10 +45,8 @@ async fn try_open<S: AsyncRead + AsyncWrite + Unpin>(
     let uri = format!("ws://127.0.0.1{target}");
     let builder = ClientBuilder::new().uri(&uri).unwrap();
     let (socket, _) = builder.connect_on(stream).await?;
-    let unpacker = target
-        .contains("zlib-stream")
-        .then(|| Decompress::new(true));
-    Ok(Bot { socket, unpacker })
+    let unpack = (target.split_once("compress=")).and_then(|(_, name)| unpack::named(name));
+    Ok(Bot { socket, unpack })
 }
 
 async fn bot(gateway: &Gateway) -> Bot<DuplexStream> {
@@ -94,14 +94,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Bot<S> {
 
     fn unpack(&mut self, message: &Message) -> String {
         let bytes = message.as_payload();
-        let Some(unpacker) = self.unpacker.as_mut().filter(|_| message.is_binary()) else {
-            return String::from_utf8_lossy(bytes).into_owned();
-        };
-        let mut out = Vec::with_capacity(1 << 20);
-        let status = unpacker.decompress_vec(bytes, &mut out, FlushDecompress::Sync);
-        match status {
-            Ok(_) => String::from_utf8(out).unwrap(),
-            Err(_) => "broken".to_owned(),
+        let unpack = self.unpack.as_mut().filter(|_| message.is_binary());
+        match unpack.map_or_else(|| Some(bytes.to_vec()), |unpack| unpack(bytes)) {
+            Some(text) => String::from_utf8_lossy(&text).into_owned(),
+            None => "broken".to_owned(),
         }
     }
 
@@ -609,35 +605,38 @@ async fn the_feed_follows_ready_once_and_survives_a_cut() {
 // Compression.
 
 #[tokio::test]
-async fn zlib_stream_inflates_to_the_same_texts() {
-    let gateway = Gateway::start().await.unwrap();
-    let mut bot1 = open(
-        tcp(&gateway).await,
-        "/?v=10&encoding=json&compress=zlib-stream",
-    )
-    .await;
-    let session = bot1.start().await;
-    let long = format!("\"{}\"", "äöü ".repeat(50_000));
-    for data in ["{}", &long, "[1,2]"] {
-        gateway.send(ShardId::ONE, "A", data).unwrap();
-        assert_eq!(
-            bot1.json().await["d"],
-            serde_json::from_str::<Value>(data).unwrap()
-        );
+async fn compressed_streams_hold_the_same_texts() {
+    for compression in OFFERED {
+        let gateway = Gateway::start().await.unwrap();
+        let target = format!("/?v=10&encoding=json&compress={compression}");
+        let mut bot1 = open(tcp(&gateway).await, &target).await;
+        let session = bot1.start().await;
+        let long = format!("\"{}\"", "äöü ".repeat(50_000));
+        for data in ["{}", &long, "[1,2]"] {
+            gateway.send(ShardId::ONE, "A", data).unwrap();
+            assert_eq!(
+                bot1.json().await["d"],
+                serde_json::from_str::<Value>(data).unwrap()
+            );
+        }
+        // A new connection has a new context.
+        let mut bot2 = open(tcp(&gateway).await, &target).await;
+        bot2.json().await;
+        bot2.send(resume(&session, 3)).await;
+        let rest = [("A", 4), ("RESUMED", 5)];
+        assert_eq!(bot2.events(2).await, named(&rest), "{compression}");
     }
-    // A new connection has a new context.
-    let mut bot2 = open(tcp(&gateway).await, "/?compress=zlib-stream").await;
-    bot2.json().await;
-    bot2.send(resume(&session, 3)).await;
-    assert_eq!(bot2.events(2).await, named(&[("A", 4), ("RESUMED", 5)]));
 }
 
 #[tokio::test]
 async fn what_is_not_offered_is_refused_before_the_upgrade() {
     let gateway = memory();
-    for target in ["/?compress=lzma", "/?encoding=etf"] {
+    let kinds = ["lzma", "zlib-stream", "zstd-stream"];
+    let unknown = kinds.into_iter().filter(|kind| !OFFERED.contains(kind));
+    let targets = unknown.map(|kind| format!("/?compress={kind}"));
+    for target in targets.chain(["/?encoding=etf".to_owned()]) {
         assert!(
-            try_open(gateway.connect(), target).await.is_err(),
+            try_open(gateway.connect(), &target).await.is_err(),
             "{target}"
         );
     }

@@ -5,7 +5,6 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Buf, BytesMut};
-use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// 1 MiB for one message of a client; the platform takes 4,096 bytes, the rest is for telling
 /// "too long" apart from "will not fit in memory".
@@ -223,48 +222,8 @@ pub(super) fn write_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
     write_frame(true, opcode::CLOSE, &payload, out);
 }
 
-/// The transport compression of one connection. (The place for another kind: a variant here and a
-/// word in [`Packer::named`].)
-#[derive(Debug)]
-pub(super) enum Packer {
-    /// `zlib-stream`: one context for the connection, flushed after each message.
-    Zlib(Box<Compress>),
-}
-
-impl Packer {
-    /// The compression that a connection's `compress` parameter asks for, where it is known.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "zlib-stream" => Some(Self::Zlib(Box::new(Compress::new(
-                Compression::default(),
-                true,
-            )))),
-            _ => None,
-        }
-    }
-
-    /// One message, packed so that its reader can unpack it to the end.
-    pub(super) fn pack(&mut self, message: &[u8]) -> Vec<u8> {
-        let Self::Zlib(context) = self;
-        let mut packed = Vec::with_capacity(message.len() / 2 + 64);
-        let start = context.total_in();
-        loop {
-            let taken = usize::try_from(context.total_in() - start).unwrap_or(message.len());
-            let rest = message.get(taken..).unwrap_or_default();
-            let status = context.compress_vec(rest, &mut packed, FlushCompress::Sync);
-            // Room left over means that the flush is complete. A full buffer gets more room.
-            if !matches!(status, Ok(Status::Ok)) || packed.len() < packed.capacity() {
-                return packed;
-            }
-            packed.reserve(packed.capacity().max(64));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use flate2::{Decompress, FlushDecompress};
-
     use super::*;
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -349,22 +308,5 @@ mod tests {
         let mut out = Vec::new();
         write_message(opcode::TEXT, b"abcde", 2, &mut out);
         assert_eq!(out, b"\x01\x02ab\x00\x02cd\x80\x01e");
-    }
-
-    #[test]
-    fn packed_messages_unpack_one_by_one_whatever_their_length() {
-        let mut pack = Packer::named("zlib-stream").unwrap();
-        let mut unpacker = Decompress::new(true);
-        let mut random = fastrand::Rng::with_seed(7);
-        for len in (0..400).chain([4095, 65_536, 1_000_000]) {
-            let message: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
-            let packed = pack.pack(&message);
-            assert!(packed.ends_with(&[0, 0, 0xff, 0xff]), "{len}");
-            let mut out = Vec::with_capacity(len + 64);
-            unpacker
-                .decompress_vec(&packed, &mut out, FlushDecompress::Sync)
-                .unwrap();
-            assert!(out == message, "{len}");
-        }
     }
 }

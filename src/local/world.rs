@@ -57,7 +57,7 @@ impl World {
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         Self {
-            url: format!("ws://127.0.0.1:{port}"),
+            url: options.url("ws", port),
             log: Log::new(options.log_len, options.log_events),
             feed_wake: Arc::default(),
             token_reset: false,

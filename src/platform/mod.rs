@@ -27,6 +27,8 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     const GATEWAY_HOSTS: &'static [&'static str];
     /// What an op 9 or its close code in answer to IDENTIFY means.
     const REFUSED_IDENTIFY: Refused;
+    /// Commands that set a state and have a limit of their own. Most platforms have none.
+    const LATEST_WINS: &'static [LatestWins] = &[];
 
     /// What the user configures to prove who the bot is.
     type Credentials: Clone + Debug + Send + Sync + 'static;
@@ -79,12 +81,28 @@ pub trait IntentsOf: Sized {
 
 /// A command that bots of the platform `P` send.
 pub trait Command<P> {
+    /// The opcode.
+    fn op(&self) -> u64;
+
     /// The whole message, as it goes to the server.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Command`](crate::ErrorKind::Command) where the server would refuse it.
     fn payload(&self) -> Result<Vec<u8>, Error>;
+}
+
+/// A row of [`Platform::LATEST_WINS`]: a command that sets a state, such as the presence, and that
+/// the platform takes less often than others. Of several that wait for this limit only the latest
+/// is sent, and other commands do not wait behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatestWins {
+    /// The opcode of the command.
+    pub op: u64,
+    /// So many are taken within the window.
+    pub max: usize,
+    /// The window of the limit, over all connections of a shard.
+    pub window: Duration,
 }
 
 /// The part of READY that the conversation rests on.
@@ -118,14 +136,58 @@ impl std::fmt::Display for DecodeError {
 impl std::error::Error for DecodeError {}
 
 /// How the server compresses what it sends.
+///
+/// The variants are always there, so that no `match` depends on features; whether one can be used
+/// [`is_built_in`](Self::is_built_in) says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Compression {
     /// Not at all: the least CPU, four to five times the traffic.
     None,
-    /// One zlib stream for the connection.
+    /// One zlib stream for the connection: the least memory of the compressed, some 50 KB. Needs
+    /// one of the features `zlib-rs` (on by default), `zlib-ng`, `zlib-stock`.
     Zlib,
+    /// One zstd stream for the connection: the least CPU of the compressed, some 450 KB of memory.
+    /// Needs the feature `zstd`.
+    Zstd,
+}
+
+impl Compression {
+    /// What compresses, the best first.
+    pub(crate) const BEST_FIRST: [Self; 2] = [Self::Zlib, Self::Zstd];
+
+    /// Whether this build can undo it.
+    ///
+    /// ```
+    /// use shardstream::platform::Compression;
+    ///
+    /// assert!(Compression::None.is_built_in());
+    /// ```
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Zlib => cfg!(any(
+                feature = "zlib-rs",
+                feature = "zlib-ng",
+                feature = "zlib-stock"
+            )),
+            Self::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+
+    /// What is wrong with choosing it, where it is not built in.
+    pub(crate) const fn problem(self) -> Option<&'static str> {
+        match self {
+            _ if self.is_built_in() => None,
+            Self::None => None,
+            Self::Zlib => Some(
+                "zlib is not built in; enable one of the features `zlib-rs`, `zlib-ng` and \
+                 `zlib-stock`",
+            ),
+            Self::Zstd => Some("zstd is not built in; enable the feature `zstd`"),
+        }
+    }
 }
 
 /// One row of a platform's close table.

@@ -9,7 +9,7 @@ use super::{
     heartbeat::Heartbeat, window::SendWindow,
 };
 use crate::{
-    codec::envelope::Envelope,
+    codec::{envelope::Envelope, json},
     notice::{Cause, Notice},
     platform::{GatewayUrl, Platform},
     secret::Token,
@@ -44,7 +44,6 @@ impl<P: Platform> Session<P> {
             progress: false,
             replayed: 0,
             duplicates: Duplicates::default(),
-            command: None,
         });
         self.wait(State::AwaitHello, now + self.limits.hello, Timer::Hello);
     }
@@ -160,7 +159,7 @@ impl<P: Platform> Session<P> {
         struct Hello {
             heartbeat_interval: f64,
         }
-        let hello: Hello = serde_json::from_str(data).ok()?;
+        let hello: Hello = json::decode(data).ok()?;
         let interval = Duration::try_from_secs_f64(hello.heartbeat_interval / 1000.0).ok()?;
         let accepted = self.limits.heartbeat_interval_min..=self.limits.heartbeat_interval_max;
         accepted.contains(&interval).then_some(interval)

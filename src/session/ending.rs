@@ -64,12 +64,16 @@ impl<P: Platform> Session<P> {
         status: Option<u16>,
         retry_after: Option<Duration>,
     ) {
+        let asked = retry_after.map_or(Duration::ZERO, |asked| {
+            believed(asked, self.limits.retry_after_max)
+        });
         if let Endpoint::Resume(_) = self.dialled {
             // The session may live on behind the base url; the resume url is not tried again.
             if let Some(held) = &mut self.held {
                 held.url = None;
             }
-            self.connect(now);
+            // At once, unless the server asked to be left alone.
+            self.connect_at(now, now + asked);
             return;
         }
         if matches!(status, Some(401 | 403)) {
@@ -81,9 +85,6 @@ impl<P: Platform> Session<P> {
         } else {
             self.forbidden = 0;
         }
-        let asked = retry_after.map_or(Duration::ZERO, |asked| {
-            believed(asked, self.limits.retry_after_max)
-        });
         let wait = self.backoff.fail(&mut self.chance).max(asked);
         self.connect_at(now, now + wait);
     }
@@ -247,6 +248,7 @@ impl<P: Platform> Session<P> {
         }
         if action == CloseAction::ResumeLater {
             let least = self.limits.rate_limited;
+            self.slowed_until = Some(now + self.limits.slowed);
             wait = wait.max(self.chance.between(least, least + RATE_LIMITED_SPREAD));
         }
         if resumed && !progress && !lose {

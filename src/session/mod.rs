@@ -11,9 +11,11 @@ mod chance;
 mod conversation;
 mod ending;
 mod heartbeat;
+mod outbox;
 mod window;
 
-#[cfg(test)]
+// Its gateway speaks as Discord does.
+#[cfg(all(test, feature = "discord"))]
 mod simulation;
 
 use std::{
@@ -25,6 +27,7 @@ use self::{
     backoff::{Backoff, QuickBucket},
     chance::Chance,
     heartbeat::{Heartbeat, Pulse},
+    outbox::Outbox,
     window::SendWindow,
 };
 use crate::{
@@ -35,6 +38,7 @@ use crate::{
     platform::{GatewayUrl, Platform},
     secret::Token,
 };
+pub(crate) use outbox::Command;
 
 /// News for the session.
 #[derive(Debug)]
@@ -54,8 +58,8 @@ pub(crate) enum Input<'a> {
         fatal: bool,
         retry_after: Option<Duration>,
     },
-    /// A complete payload that the user wants sent; only while [`Session::wants_command`].
-    Command(Vec<u8>),
+    /// What the user wants sent; only while [`Session::wants_command`].
+    Command(Command),
     /// Reading has paused because the user's buffer is full.
     ReadingPaused,
     /// After a pause, everything that had arrived has been read.
@@ -232,6 +236,9 @@ pub(crate) struct Session<P: Platform> {
     /// When the state ends by itself. Every state has one but those that wait without bound.
     deadline: Option<(Instant, Timer)>,
     connection: Option<Connection>,
+    outbox: Outbox,
+    /// Until then half of the send window is left alone.
+    slowed_until: Option<Instant>,
     /// The session to resume; its sequence is the *received* cursor.
     held: Option<Resume>,
     /// Where the last connect went, for what its failure means.
@@ -286,7 +293,6 @@ struct Connection {
     progress: bool,
     replayed: u64,
     duplicates: Duplicates,
-    command: Option<Vec<u8>>,
 }
 
 /// How a connection began.
@@ -333,6 +339,8 @@ impl<P: Platform> Session<P> {
             state: State::Backoff,
             deadline: None,
             connection: None,
+            outbox: Outbox::new(P::LATEST_WINS),
+            slowed_until: None,
             held: setup.resume,
             dialled: Endpoint::Base,
             after_close: AfterClose::ConnectAt(now),
@@ -368,11 +376,7 @@ impl<P: Platform> Session<P> {
             Input::PermitRefused { fatal, retry_after } => {
                 self.permit_refused(now, fatal, retry_after);
             }
-            Input::Command(payload) => {
-                if let Some(connection) = &mut self.connection {
-                    connection.command = Some(payload);
-                }
-            }
+            Input::Command(command) => self.outbox.put(command),
             Input::ReadingPaused => {
                 if let Some(connection) = &mut self.connection {
                     connection.paused = true;
@@ -439,8 +443,7 @@ impl<P: Platform> Session<P> {
     /// none. Call when the socket has room; drain like actions.
     pub(crate) fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         out.clear();
-        let reserve = self.beats_in_window();
-        let active = self.state == State::Active;
+        let reserve = self.beats_in_window(self.limits.sends_max);
         let begun = match self.held {
             Some(_) => Begun::Resume,
             None => Begun::Identify,
@@ -478,13 +481,7 @@ impl<P: Platform> Session<P> {
             }
             return true;
         }
-        if active && let Some(command) = connection.command.take() {
-            connection.window.book(now);
-            self.counters.commands += 1;
-            *out = command;
-            return true;
-        }
-        false
+        self.transmit_command(now, out)
     }
 
     /// The next deadline and its reason. `None` only where waiting has no bound.
@@ -502,11 +499,11 @@ impl<P: Platform> Session<P> {
 
     /// Whether a command would be sent now: the driver takes one from the user's queue.
     pub(crate) fn wants_command(&mut self, now: Instant) -> bool {
-        let reserve = self.reserve();
+        let kept_free = self.kept_free(now);
+        let room = |connection: &mut Connection| connection.window.has_room(now, kept_free);
         self.state == State::Active
-            && self.connection.as_mut().is_some_and(|connection| {
-                connection.command.is_none() && connection.window.has_room(now, reserve)
-            })
+            && self.outbox.wants_command(now)
+            && self.connection.as_mut().is_some_and(room)
     }
 
     /// What the shard waits for.
@@ -532,6 +529,21 @@ impl<P: Platform> Session<P> {
     /// The heartbeat interval of the current connection.
     pub(crate) fn heartbeat_interval(&self) -> Option<Duration> {
         self.beating().map(Heartbeat::interval)
+    }
+
+    fn transmit_command(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        let kept_free = self.kept_free(now);
+        if self.state == State::Active
+            && let Some(connection) = &mut self.connection
+            && connection.window.has_room(now, kept_free)
+            && let Some(payload) = self.outbox.take(now)
+        {
+            connection.window.book(now);
+            self.counters.commands += 1;
+            *out = payload;
+            return true;
+        }
+        false
     }
 
     fn wait(&mut self, state: State, at: Instant, timer: Timer) {
@@ -581,32 +593,44 @@ impl<P: Platform> Session<P> {
     /// When something that waits for the send window may be sent.
     fn room_at(&self, now: Instant) -> Option<Instant> {
         let window = &self.open()?.window;
-        let command = (self.state == State::Active).then(|| self.reserve());
-        let asked = self.beating()?.is_asked().then(|| self.beats_in_window());
-        [command, asked]
-            .into_iter()
-            .flatten()
-            .filter_map(|reserve| window.room_at(now, reserve))
-            .min()
+        let command = (self.state == State::Active).then(|| self.command_at(window, now));
+        let all = self.limits.sends_max;
+        let asked = self
+            .beating()?
+            .is_asked()
+            .then(|| self.beats_in_window(all));
+        let asked = asked.and_then(|reserve| window.room_at(now, reserve));
+        command.flatten().into_iter().chain(asked).min()
     }
 
-    /// How many scheduled heartbeats fall into one send window.
-    fn beats_in_window(&self) -> usize {
+    /// When a command may be sent that cannot be now.
+    fn command_at(&self, window: &SendWindow, now: Instant) -> Option<Instant> {
+        let slowed = self.slowed_until.filter(|until| *until > now);
+        match window.room_at(now, self.kept_free(now)) {
+            Some(room) => Some(slowed.map_or(room, |until| until.min(room))),
+            // There is room, or with so little of the window none will ever be.
+            None => self.outbox.room_at(now).into_iter().chain(slowed).min(),
+        }
+    }
+
+    /// How many scheduled heartbeats fall into one send window that takes `sends_max`.
+    fn beats_in_window(&self, sends_max: usize) -> usize {
         let Some(interval) = self.heartbeat_interval() else {
             return 0;
         };
         let window = self.limits.send_window.as_nanos();
         let beats = window.div_ceil(interval.as_nanos().max(1)) + 1;
         // With intervals that only tests use, a tenth of the window is left for the rest.
-        usize::try_from(beats).map_or(self.limits.sends_max, |beats| {
-            beats.min(self.limits.sends_max - self.limits.sends_max / 10)
-        })
+        usize::try_from(beats).map_or(sends_max, |beats| beats.min(sends_max - sends_max / 10))
     }
 
-    /// Places of the send window that commands leave free: for the scheduled heartbeats, and for
-    /// one that the server asks for.
-    fn reserve(&self) -> usize {
-        self.beats_in_window() + 1
+    /// Places of the send window that commands leave free: for the scheduled heartbeats, for one
+    /// that the server asks for, and after it complained half of all.
+    fn kept_free(&self, now: Instant) -> usize {
+        let all = self.limits.sends_max;
+        let slowed = self.slowed_until.is_some_and(|until| now < until);
+        let used = if slowed { all.div_ceil(2) } else { all };
+        all - used + self.beats_in_window(used) + 1
     }
 }
 

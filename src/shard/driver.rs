@@ -42,7 +42,9 @@ use crate::{
     notice::{Cause, Notice},
     observe,
     platform::Platform,
-    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
+    session::{
+        Action, Command, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer,
+    },
     transport::ConnectError,
 };
 
@@ -65,7 +67,7 @@ pub(super) struct Driver<P: Platform> {
     shared: Arc<Shared<P>>,
     session: Session<P>,
     writer: Writer,
-    commands: mpsc::Receiver<Vec<u8>>,
+    commands: mpsc::Receiver<Command>,
     link: Link,
     grant: Grant,
     /// How far the session's events have come, with its number.
@@ -151,7 +153,7 @@ impl<P: Platform> Driver<P> {
     pub(super) fn spawn(
         runtime: &Handle,
         shared: Arc<Shared<P>>,
-        commands: mpsc::Receiver<Vec<u8>>,
+        commands: mpsc::Receiver<Command>,
     ) -> Option<AbortHandle> {
         let span = observe::shard(P::NAME, shared.id);
         // Made here and not in the task: one that is dropped before its first poll ends, too.
@@ -162,7 +164,7 @@ impl<P: Platform> Driver<P> {
         Some(runtime.spawn(task).abort_handle())
     }
 
-    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Vec<u8>>) -> Option<Self> {
+    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Command>) -> Option<Self> {
         let config = &shared.config;
         let now = now();
         let (cursor, resume) = shared.begin();
@@ -417,10 +419,10 @@ impl<P: Platform> Driver<P> {
             if !self.session.wants_command(now) {
                 return false;
             }
-            let Poll::Ready(Some(payload)) = self.commands.poll_recv(cx) else {
+            let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else {
                 return false;
             };
-            let _internal = self.session.handle(now, Input::Command(payload));
+            let _internal = self.session.handle(now, Input::Command(command));
             self.flush(cx, now);
         }
         true

@@ -39,6 +39,8 @@ pub(super) struct Open {
     pub(super) inflate: Option<Inflate>,
     /// Of a compressed message that has not all come yet.
     pub(super) partial: Vec<u8>,
+    /// Messages that could not be read since the last event that could.
+    pub(super) unreadable: u32,
 }
 
 impl Link {
@@ -56,6 +58,7 @@ impl Link {
             socket,
             inflate,
             partial: Vec::new(),
+            unreadable: 0,
         }))
     }
 

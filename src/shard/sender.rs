@@ -7,7 +7,8 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     error::{Error, ErrorKind},
-    platform::{Command, Platform},
+    platform::{self, Platform},
+    session::Command,
 };
 
 /// Heartbeat, IDENTIFY and RESUME are the shard's own: sent by hand they would break the rules of
@@ -19,15 +20,20 @@ const RESERVED_OPS: [u64; 3] = [1, 2, 6];
 /// Commands are sent in order once the session is live, within the platform's rate limit, with
 /// room kept for heartbeats. Those given before READY, or while the connection is being restored,
 /// wait. A command is handed to the socket at most once: where the connection is cut just then,
-/// nobody knows whether it arrived.
+/// nobody knows whether it arrived. None is sent again, not even one that the server closed the
+/// connection for; that close is told by [`Notice::Disconnected`](crate::Notice::Disconnected).
+///
+/// Commands that set a state and have a limit of their own
+/// ([`Platform::LATEST_WINS`]: on Discord the presence, 5 in 20 seconds) do not keep others
+/// waiting: of those that wait for this limit the latest is sent, and the others never are.
 pub struct Sender<P> {
-    commands: mpsc::Sender<Vec<u8>>,
+    commands: mpsc::Sender<Command>,
     len_max: usize,
     platform: PhantomData<fn() -> P>,
 }
 
 impl<P: Platform> Sender<P> {
-    pub(super) const fn new(commands: mpsc::Sender<Vec<u8>>, len_max: usize) -> Self {
+    pub(super) const fn new(commands: mpsc::Sender<Command>, len_max: usize) -> Self {
         Self {
             commands,
             len_max,
@@ -51,8 +57,8 @@ impl<P: Platform> Sender<P> {
         op: u64,
         d: &T,
     ) -> Result<(), Error> {
-        let payload = self.payload(op, d)?;
-        self.commands.send(payload).await.map_err(|_| ended())
+        let command = self.raw(op, d)?;
+        self.commands.send(command).await.map_err(|_| ended())
     }
 
     /// Queues the payload `{"op": op, "d": d}`, if the queue has room.
@@ -62,7 +68,7 @@ impl<P: Platform> Sender<P> {
     /// As [`send_payload`](Self::send_payload), and also where the queue is full
     /// ([`Limits::commands_max`](crate::Limits::commands_max)).
     pub fn try_send_payload<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<(), Error> {
-        self.try_send(self.payload(op, d)?)
+        self.try_send(self.raw(op, d)?)
     }
 
     /// Queues a command of the platform, as soon as the queue has room.
@@ -75,9 +81,9 @@ impl<P: Platform> Sender<P> {
     /// # Cancel safety
     ///
     /// Dropped before it is done, nothing is queued.
-    pub async fn command(&self, command: &(impl Command<P> + Sync)) -> Result<(), Error> {
-        let payload = self.within_len(command.payload()?)?;
-        self.commands.send(payload).await.map_err(|_| ended())
+    pub async fn command(&self, command: &(impl platform::Command<P> + Sync)) -> Result<(), Error> {
+        let command = self.typed(command)?;
+        self.commands.send(command).await.map_err(|_| ended())
     }
 
     /// Queues a command of the platform, if the queue has room.
@@ -86,8 +92,8 @@ impl<P: Platform> Sender<P> {
     ///
     /// As [`command`](Self::command), and also where the queue is full
     /// ([`Limits::commands_max`](crate::Limits::commands_max)).
-    pub fn try_command(&self, command: &impl Command<P>) -> Result<(), Error> {
-        self.try_send(self.within_len(command.payload()?)?)
+    pub fn try_command(&self, command: &impl platform::Command<P>) -> Result<(), Error> {
+        self.try_send(self.typed(command)?)
     }
 
     /// How many commands the queue has room for.
@@ -100,24 +106,28 @@ impl<P: Platform> Sender<P> {
         self.commands.is_closed()
     }
 
-    fn payload<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<Vec<u8>, Error> {
+    fn typed(&self, command: &impl platform::Command<P>) -> Result<Command, Error> {
+        self.checked(command.op(), command.payload()?)
+    }
+
+    fn raw<T: Serialize + ?Sized>(&self, op: u64, d: &T) -> Result<Command, Error> {
         #[derive(Serialize)]
         struct Payload<'a, T: ?Sized> {
             op: u64,
             d: &'a T,
         }
-        if RESERVED_OPS.contains(&op) {
-            return Err(refused(format!("op {op} is sent by the shard itself")));
-        }
         // The back end's message may quote the payload.
         let payload = serde_json::to_vec(&Payload { op, d })
             .map_err(|_| refused(format!("the payload of op {op} cannot be written as JSON")))?;
-        self.within_len(payload)
+        self.checked(op, payload)
     }
 
-    fn within_len(&self, payload: Vec<u8>) -> Result<Vec<u8>, Error> {
+    fn checked(&self, op: u64, payload: Vec<u8>) -> Result<Command, Error> {
+        if RESERVED_OPS.contains(&op) {
+            return Err(refused(format!("op {op} is sent by the shard itself")));
+        }
         if payload.len() <= self.len_max {
-            return Ok(payload);
+            return Ok(Command { op, payload });
         }
         Err(refused(format!(
             "the command has {} bytes, more than {}",
@@ -126,9 +136,9 @@ impl<P: Platform> Sender<P> {
         )))
     }
 
-    fn try_send(&self, payload: Vec<u8>) -> Result<(), Error> {
+    fn try_send(&self, command: Command) -> Result<(), Error> {
         self.commands
-            .try_send(payload)
+            .try_send(command)
             .map_err(|error| match error {
                 TrySendError::Closed(_) => ended(),
                 TrySendError::Full(_) => refused("the send queue is full"),
@@ -172,9 +182,9 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::Sender;
-    use crate::{discord::Discord, error::ErrorKind};
+    use crate::{discord::Discord, error::ErrorKind, session};
 
-    fn sender(room: usize) -> (Sender<Discord>, mpsc::Receiver<Vec<u8>>) {
+    fn sender(room: usize) -> (Sender<Discord>, mpsc::Receiver<session::Command>) {
         let (commands, receiver) = mpsc::channel(room);
         (Sender::new(commands, 4096), receiver)
     }
@@ -187,9 +197,10 @@ mod tests {
             assert_eq!(sent.is_err(), [1, 2, 6].contains(&op), "{op}");
             match sent {
                 Ok(()) => {
-                    let payload = queue.try_recv().unwrap();
+                    let command = queue.try_recv().unwrap();
+                    assert_eq!(command.op, op);
                     assert_eq!(
-                        String::from_utf8(payload).unwrap(),
+                        String::from_utf8(command.payload).unwrap(),
                         format!("{{\"op\":{op},\"d\":{{\"n\":{op}}}}}")
                     );
                 }
@@ -235,8 +246,8 @@ mod tests {
         let waiting = sender.send_payload(3, &3);
         let (first, sent) = futures::future::join(queue.recv(), waiting).await;
         sent.unwrap();
-        assert!(first.unwrap().ends_with(b"1}"));
-        assert!(queue.recv().await.unwrap().ends_with(b"3}"));
+        assert!(first.unwrap().payload.ends_with(b"1}"));
+        assert!(queue.recv().await.unwrap().payload.ends_with(b"3}"));
     }
 
     #[tokio::test]
@@ -246,10 +257,11 @@ mod tests {
         let (sender, mut queue) = sender(2);
         let presence = UpdatePresence::new(BotStatus::Idle);
         let payload = Command::from(presence.clone()).payload().unwrap();
+        let expected = Some(session::Command { op: 3, payload });
         sender.try_command(&presence).unwrap();
         sender.command(&Command::from(presence)).await.unwrap();
-        assert_eq!(queue.recv().await.unwrap(), payload);
-        assert_eq!(queue.recv().await.unwrap(), payload);
+        assert_eq!(queue.recv().await, expected);
+        assert_eq!(queue.recv().await, expected);
         let (narrow, _queue) = mpsc::channel(1);
         let narrow: Sender<Discord> = Sender::new(narrow, 10);
         let refused = narrow.try_command(&UpdatePresence::new(BotStatus::Idle));

@@ -26,7 +26,7 @@ use crate::{
     id::ShardId,
     observe,
     platform::Platform,
-    session::{Reconnect, Resume, Shutdown, State},
+    session::{Command, Reconnect, Resume, Shutdown, State},
 };
 
 /// What all who hold a part of the shard share.
@@ -34,7 +34,7 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
-    commands: mpsc::Sender<Vec<u8>>,
+    commands: mpsc::Sender<Command>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
     held: Mutex<Option<Held>>,
@@ -60,7 +60,7 @@ pub(super) struct Requests {
 #[derive(Default)]
 enum Stage {
     /// Nobody has asked for an event yet.
-    Waiting(mpsc::Receiver<Vec<u8>>),
+    Waiting(mpsc::Receiver<Command>),
     Starting,
     Running(AbortHandle),
     #[default]

@@ -3,14 +3,19 @@
 //!
 //! The library in charge of RFC 6455 reserves what a frame header claims before the bytes are
 //! there, hides fragments, and refuses close frames whose code we still want to know of. So this
-//! looks at every header, and at no payload but that of a close frame:
+//! looks at every header, and at the payload of close frames and of text in pieces:
 //!
-//! * a frame longer than [`CHUNK`] is handed on as fragments of that length, so that memory
-//!   follows what arrived and not what was claimed;
+//! * a frame longer than [`CHUNK`] is handed on in pieces of that length, so that memory follows
+//!   what arrived and not what was claimed;
+//! * pieces and fragments are handed on as binary messages of their own, each with a [`Mark`],
+//!   because the library would double its buffer again and again to put them together;
 //! * bytes and fragments of one message are counted against the limits;
 //! * a close frame, a header that breaks the RFC and a message beyond the limits end the stream
 //!   in front of themselves: everything before is still delivered.
 
+use std::collections::VecDeque;
+
+use super::utf8::Utf8;
 use crate::limits::Limits;
 
 /// The longest frame that is handed on as it came. No shorter header may have the long form, which
@@ -22,6 +27,8 @@ const HEADER_MAX: usize = 10;
 
 const FIN: u8 = 0x80;
 const OPCODE_CONTINUATION: u8 = 0;
+const OPCODE_TEXT: u8 = 1;
+const OPCODE_BINARY: u8 = 2;
 const OPCODE_CLOSE: u8 = 8;
 const CONTROL_LEN_MAX: u64 = 125;
 
@@ -32,8 +39,20 @@ pub(super) enum End {
     Broken,
     /// The peer closed; the payload of its close frame.
     Closed(Vec<u8>),
+    /// A text that comes in pieces is not UTF-8. Unlike the others this may end the stream within
+    /// a frame, whose rest is not handed on.
+    NotText,
     /// A message had too many bytes or too many fragments.
     TooLong,
+}
+
+/// What a data message that the library gives is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// A piece of a message, handed on as binary whatever the message is.
+    Piece { text: bool, last: bool },
+    /// A message as it came.
+    Whole,
 }
 
 /// What is to be read next.
@@ -56,23 +75,34 @@ pub(super) struct Frames {
     fragments_max: usize,
     /// Payload bytes of this frame, or of this chunk of it, still to come.
     left: u64,
-    /// Payload bytes of a long frame beyond this chunk, and the first byte of its last chunk's
-    /// header.
+    /// Payload bytes of a long frame beyond this chunk.
     later: u64,
-    later_first: u8,
     /// A header whose rest has not arrived.
     part: Header,
     /// Bytes of a close frame's payload still to come.
     closing: Option<(usize, Vec<u8>)>,
-    /// Whether a fragmented message is open, its claimed bytes and its frames so far.
-    open: bool,
-    message_len: u64,
-    fragments: usize,
+    message: DataMessage,
+    /// Whether this frame belongs to a text in pieces, and whether it ends it.
+    piece_of_text: bool,
+    fin: bool,
     /// Whether a frame long enough to make buffers grow has come.
     long: bool,
-    /// Whether a fragmented message has ended with an empty frame.
-    empty_last: bool,
+    /// Of data frames that the library has and has not given. It takes no more bytes while it
+    /// has a whole frame, so these are at most half as many as its buffer has bytes.
+    marks: VecDeque<Mark>,
     end: Option<End>,
+}
+
+/// The data message whose frames come in, or the last one.
+#[derive(Debug, Default)]
+struct DataMessage {
+    /// Whether frames of it are still to come.
+    open: bool,
+    text: bool,
+    utf8: Utf8,
+    /// The bytes that its frames claimed so far.
+    len: u64,
+    fragments: usize,
 }
 
 /// Up to [`HEADER_MAX`] bytes.
@@ -118,6 +148,12 @@ struct Parsed {
     fin: bool,
     opcode: u8,
     len: u64,
+}
+
+impl Parsed {
+    fn is_data(&self) -> bool {
+        self.opcode & 0x08 == 0
+    }
 }
 
 enum Parse {
@@ -176,14 +212,13 @@ impl Frames {
             fragments_max: limits.fragments_max,
             left: 0,
             later: 0,
-            later_first: 0,
             part: Header::default(),
             closing: None,
-            open: false,
-            message_len: 0,
-            fragments: 0,
+            message: DataMessage::default(),
+            piece_of_text: false,
+            fin: false,
             long: false,
-            empty_last: false,
+            marks: VecDeque::new(),
             end: None,
         }
     }
@@ -199,8 +234,12 @@ impl Frames {
             let payload =
                 usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
             self.left -= payload as u64;
+            let (passed, rest) = rest.split_at_mut(payload);
+            if !self.is_text_with(passed) {
+                self.end = Some(End::NotText);
+                return at;
+            }
             at += payload;
-            let rest = &mut rest[payload..];
             if rest.is_empty() || self.later > 0 {
                 return at;
             }
@@ -225,8 +264,10 @@ impl Frames {
                     }
                     if self.later > 0 {
                         // A long frame has the long form, so the header keeps its length.
-                        let first = Header::new(rest[0] & !FIN, CHUNK);
+                        let first = Header::new(FIN | OPCODE_BINARY, CHUNK);
                         rest[..frame.header_len].copy_from_slice(first.as_slice());
+                    } else if frame.is_data() && self.marks.back() != Some(&Mark::Whole) {
+                        rest[0] = FIN | OPCODE_BINARY;
                     }
                     at += frame.header_len;
                 }
@@ -255,12 +296,11 @@ impl Frames {
         let len = self.later.min(CHUNK);
         self.left = len;
         self.later -= len;
-        let first = if self.later == 0 {
-            self.later_first
-        } else {
-            OPCODE_CONTINUATION
-        };
-        Header::new(first, len)
+        self.marks.push_back(Mark::Piece {
+            text: self.message.text,
+            last: self.fin && self.later == 0,
+        });
+        Header::new(FIN | OPCODE_BINARY, len)
     }
 
     /// What is to be read next.
@@ -291,52 +331,95 @@ impl Frames {
         self.end.as_ref()
     }
 
-    /// Whether all frames so far are complete, and all messages.
+    /// Whether all frames so far are complete, and all messages, and all were given.
     pub(super) fn is_between_messages(&self) -> bool {
-        self.left == 0
+        self.marks.is_empty()
+            && self.left == 0
             && self.later == 0
             && self.part.len == 0
             && self.closing.is_none()
-            && !self.open
+            && !self.message.open
     }
 
     /// Whether a frame long enough to make buffers grow has come since the last call.
     pub(super) fn take_long(&mut self) -> bool {
+        if self.long {
+            self.marks.shrink_to_fit();
+        }
         std::mem::take(&mut self.long)
     }
 
-    /// Whether a fragmented message has ever ended with an empty frame. The library does not look
-    /// at those, and so takes for text what ends inside a code point.
-    pub(super) fn had_empty_last(&self) -> bool {
-        self.empty_last
+    /// What the next data message of the library is.
+    pub(super) fn take_mark(&mut self) -> Mark {
+        let mark = self.marks.pop_front();
+        debug_assert!(mark.is_some(), "one for each data frame");
+        mark.unwrap_or(Mark::Whole)
+    }
+
+    /// The length of the message whose piece was taken last, where it is known: its last frame
+    /// has begun, and no other message behind it.
+    pub(super) fn message_len(&self) -> Option<usize> {
+        let known = self.fin && self.marks.is_empty();
+        let len = known.then_some(self.message.len);
+        len.and_then(|len| usize::try_from(len).ok())
     }
 
     /// Counts a frame and starts its payload.
     fn enter(&mut self, frame: &Parsed) -> Result<(), End> {
-        if frame.opcode & 0x08 == 0 {
-            if self.open == (frame.opcode != OPCODE_CONTINUATION) {
-                return Err(End::Broken);
-            }
-            if !self.open {
-                self.message_len = 0;
-                self.fragments = 0;
-            }
-            self.message_len = self.message_len.saturating_add(frame.len);
-            self.fragments += 1;
-            if self.message_len > self.message_len_max || self.fragments > self.fragments_max {
-                return Err(End::TooLong);
-            }
-            self.empty_last |= self.open && frame.fin && frame.len == 0;
-            self.open = !frame.fin;
+        self.piece_of_text = false;
+        if frame.is_data() {
+            self.enter_data(frame)?;
         }
         self.left = frame.len.min(CHUNK);
         self.later = frame.len - self.left;
-        self.later_first = OPCODE_CONTINUATION | if frame.fin { FIN } else { 0 };
         self.long |= frame.len > 4096;
         if frame.opcode == OPCODE_CLOSE {
             self.left = 0;
         }
         Ok(())
+    }
+
+    fn enter_data(&mut self, frame: &Parsed) -> Result<(), End> {
+        let message = &mut self.message;
+        if message.open == (frame.opcode != OPCODE_CONTINUATION) {
+            return Err(End::Broken);
+        }
+        let first = !message.open;
+        if first {
+            *message = DataMessage {
+                text: frame.opcode == OPCODE_TEXT,
+                ..DataMessage::default()
+            };
+        }
+        message.open = !frame.fin;
+        message.len = message.len.saturating_add(frame.len);
+        message.fragments += 1;
+        if message.len > self.message_len_max || message.fragments > self.fragments_max {
+            return Err(End::TooLong);
+        }
+        let last = frame.fin && frame.len <= CHUNK;
+        if first && last {
+            self.marks.push_back(Mark::Whole);
+            return Ok(());
+        }
+        let text = message.text;
+        if text && last && frame.len == 0 && !message.utf8.is_complete() {
+            return Err(End::NotText);
+        }
+        self.marks.push_back(Mark::Piece { text, last });
+        self.piece_of_text = text;
+        self.fin = frame.fin;
+        Ok(())
+    }
+
+    /// Whether these bytes, if they belong to a text in pieces, leave it one. A whole text is the
+    /// library's to judge.
+    fn is_text_with(&mut self, payload: &[u8]) -> bool {
+        if !self.piece_of_text {
+            return true;
+        }
+        let ends = self.fin && self.left == 0 && self.later == 0;
+        self.message.utf8.push(payload) && (!ends || self.message.utf8.is_complete())
     }
 
     fn push_close(&mut self, bytes: &[u8]) {
@@ -354,7 +437,7 @@ impl Frames {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{End, Frames, Want};
+    use super::{End, Frames, Mark, Want};
     use crate::limits::Limits;
 
     const CHUNK: usize = 64 << 10;
@@ -399,22 +482,60 @@ pub(super) mod tests {
         }
     }
 
+    fn marks(frames: &mut Frames) -> Vec<Mark> {
+        frames.marks.drain(..).collect()
+    }
+
+    const fn piece(text: bool, last: bool) -> Mark {
+        Mark::Piece { text, last }
+    }
+
     #[test]
-    fn short_frames_pass_unchanged_whatever_the_reads() {
+    fn short_messages_pass_unchanged_whatever_the_reads() {
         let stream = [
             frame(0x81, b"{}"),
             frame(0x89, b""),
-            frame(0x01, &[b'a'; 300]),
+            frame(0x81, &[b'a'; 300]),
             frame(0x89, &[b'p'; 125]),
-            frame(0x80, b"end"),
+            frame(0x81, b""),
             frame(0x82, &vec![7; CHUNK]),
         ]
         .concat();
         for step in [1, 2, 3, 7, 100, 1 << 20] {
             let mut frames = Frames::new(&limits());
             assert_eq!(run(&mut frames, &stream, step), stream, "{step}");
+            assert!(!frames.is_between_messages(), "none was taken");
+            assert_eq!(marks(&mut frames), [Mark::Whole; 4]);
             assert!(frames.is_between_messages());
             assert!(frames.take_long() && !frames.take_long());
+        }
+    }
+
+    #[test]
+    fn fragments_are_handed_on_as_pieces() {
+        for (first, text) in [(1, true), (2, false)] {
+            let stream = [
+                frame(first, b"a"),
+                frame(0x89, b"ping"),
+                frame(0, &[b'b'; 200]),
+                frame(0x80, b""),
+                frame(0x81, b"whole"),
+            ]
+            .concat();
+            let expected = [
+                frame(0x82, b"a"),
+                frame(0x89, b"ping"),
+                frame(0x82, &[b'b'; 200]),
+                frame(0x82, b""),
+                frame(0x81, b"whole"),
+            ]
+            .concat();
+            for step in [1, 2, 3, 1000] {
+                let mut frames = Frames::new(&limits());
+                assert_eq!(run(&mut frames, &stream, step), expected, "{step}");
+                let (more, last) = (piece(text, false), piece(text, true));
+                assert_eq!(marks(&mut frames), [more, more, last, Mark::Whole]);
+            }
         }
     }
 
@@ -423,24 +544,23 @@ pub(super) mod tests {
         let payload: Vec<u8> = (0..=u8::MAX).cycle().take(CHUNK * 2 + 5).collect();
         let (a, rest) = payload.split_at(CHUNK);
         let (b, c) = rest.split_at(CHUNK);
-        for fin in [0x80, 0] {
-            let tail = if fin == 0 {
-                frame(0x80, b"x")
-            } else {
-                frame(0x81, b"x")
-            };
-            let stream = [frame(0x81, b"y"), frame(fin | 2, &payload), tail.clone()].concat();
-            let expected = [
-                frame(0x81, b"y"),
-                frame(2, a),
-                frame(0, b),
-                frame(fin, c),
-                tail,
-            ]
-            .concat();
+        let pieces = [frame(0x82, a), frame(0x82, b), frame(0x82, c)].concat();
+        for (fin, tail) in [(0x80, frame(0x81, b"x")), (0, frame(0x80, b"x"))] {
+            let stream = [frame(0x81, b"y"), frame(fin | 2, &payload), tail].concat();
+            let last = if fin == 0 { 0x82 } else { 0x81 };
+            let expected = [frame(0x81, b"y"), pieces.clone(), frame(last, b"x")].concat();
             for step in [1, 3, 1000, 1 << 20] {
                 let mut frames = Frames::new(&limits());
                 assert_eq!(run(&mut frames, &stream, step), expected, "{step}");
+                let (more, end) = (piece(false, false), piece(false, true));
+                let marks = marks(&mut frames);
+                assert_eq!(marks[..3], [Mark::Whole, more, more]);
+                let rest = if fin == 0 {
+                    [more, end]
+                } else {
+                    [end, Mark::Whole]
+                };
+                assert_eq!(marks[3..], rest);
                 assert!(frames.is_between_messages());
             }
         }
@@ -546,7 +666,7 @@ pub(super) mod tests {
                 let before = frame(0x01, b"half");
                 let stream = [&before[..], &frame(0x88, payload), &frame(0x80, b"no")].concat();
                 let mut frames = Frames::new(&limits());
-                assert_eq!(run(&mut frames, &stream, step), before);
+                assert_eq!(run(&mut frames, &stream, step), frame(0x82, b"half"));
                 assert_eq!(frames.end(), Some(&End::Closed(payload.to_vec())), "{step}");
             }
         }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    frames::{Frames, Header, Want},
+    frames::{End, Frames, Header, Mark, Want},
     io::Io,
 };
 use crate::limits::Limits;
@@ -43,6 +43,11 @@ impl Gate {
 
     pub(super) fn frames(&self) -> &Frames {
         &self.frames
+    }
+
+    /// What the next data message of the library is.
+    pub(super) fn take_mark(&mut self) -> Mark {
+        self.frames.take_mark()
     }
 
     /// Whether the library holds nothing of what was read, all its messages taken, and some of
@@ -123,6 +128,11 @@ impl AsyncRead for Gate {
                 return Poll::Ready(Ok(()));
             }
             match self.frames.want() {
+                // The library takes an end of file within a frame for an error, after which it
+                // writes no close frame. The socket looks at the end itself.
+                Want::Nothing if self.frames.end() == Some(&End::NotText) => {
+                    return Poll::Pending;
+                }
                 // The end of file, as far as the library is concerned.
                 Want::Nothing => return Poll::Ready(Ok(())),
                 Want::Header => {

@@ -65,9 +65,12 @@ impl Carrier {
 pub(crate) enum Io {
     /// No stream any more: reads give the end of file, writes fail.
     Closed,
+    /// With TLS by the operating system's library.
+    #[cfg(feature = "native")]
+    Native(Box<tokio_native_tls::TlsStream<Carrier>>),
     /// Without TLS: a stream of this machine.
     Plain(Carrier),
-    /// With TLS.
+    /// With TLS by rustls.
     Tls(Box<TlsStream<Carrier>>),
 }
 
@@ -76,6 +79,8 @@ impl Io {
     pub(super) fn traffic(&self) -> (u64, u64) {
         let carrier = match self {
             Self::Closed => return (0, 0),
+            #[cfg(feature = "native")]
+            Self::Native(stream) => stream.get_ref().get_ref().get_ref(),
             Self::Plain(carrier) => carrier,
             Self::Tls(stream) => stream.get_ref().0,
         };
@@ -97,6 +102,8 @@ macro_rules! on_io {
     ($self:expr, $stream:ident => $call:expr, closed => $closed:expr) => {
         match $self.get_mut() {
             Io::Closed => $closed,
+            #[cfg(feature = "native")]
+            Io::Native($stream) => $call,
             Io::Plain($stream) => $call,
             Io::Tls($stream) => $call,
         }
@@ -196,6 +203,8 @@ impl AsyncWrite for Io {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Closed => false,
+            #[cfg(feature = "native")]
+            Self::Native(stream) => stream.is_write_vectored(),
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }

@@ -7,10 +7,12 @@
 //! | `tls` | Whom do we trust? |
 //! | `io` | What carries the bytes? |
 //! | `upgrade`, `retry_after` | How does HTTP become WebSocket, and when may we ask again? |
-//! | `frames`, `gate` | Where does a frame end, and what may pass? |
+//! | `frames`, `gate`, `utf8` | Where does a frame end, and what may pass? |
 //! | `websocket` | How are messages framed? |
 //! | `http` | How is a platform's REST API asked? |
 
+#[cfg(test)]
+mod autobahn;
 mod dial;
 mod frames;
 mod gate;
@@ -19,6 +21,7 @@ mod io;
 pub(crate) mod retry_after;
 mod tls;
 mod upgrade;
+mod utf8;
 mod websocket;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -148,8 +151,8 @@ impl Connector {
 
     async fn open_at(&self, url: &GatewayUrl, step: &mut Step) -> Result<Io, ConnectError> {
         // First, so that nothing is dialled that cannot be used.
-        let config = if url.is_tls() {
-            Some(self.shared.trust.config().await?)
+        let client = if url.is_tls() {
+            Some(self.shared.trust.client().await?)
         } else {
             None
         };
@@ -165,11 +168,11 @@ impl Connector {
             let stream = dial::tcp(&addresses, limits).await;
             stream.map_err(|error| failed(url, *step, error))?.into()
         };
-        let Some(config) = config else {
+        let Some(client) = client else {
             return Ok(Io::Plain(carrier));
         };
         *step = Step::Tls;
-        let io = tls::handshake(config, host, carrier).await;
+        let io = client.handshake(host, carrier).await;
         Ok(io.map_err(|error| failed(url, *step, error))?)
     }
 }
@@ -375,7 +378,12 @@ mod tests {
         );
     }
 
-    #[cfg(not(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots")))]
+    #[cfg(not(any(
+        feature = "rustls-native-roots",
+        feature = "rustls-webpki-roots",
+        feature = "rustls-platform-verifier",
+        feature = "native",
+    )))]
     #[tokio::test]
     async fn without_certificates_the_error_is_fatal_and_names_the_features() {
         let (_, acceptor) = authority(&["localhost"]);

@@ -1,35 +1,71 @@
-//! Whom do we trust? One rustls configuration for each connector, with its provider built in.
+//! Whom do we trust, and who speaks TLS? One client for each connector, with its provider built in.
+
+#[cfg(any(
+    feature = "rustls-native-roots",
+    feature = "rustls-platform-verifier",
+    feature = "rustls-webpki-roots"
+))]
+mod trusted;
 
 use std::{fmt, io, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{
+    ClientConfig,
+    pki_types::{InvalidDnsNameError, ServerName},
+};
 use tokio::sync::OnceCell;
-use tokio_rustls::TlsConnector;
 
 use super::io::{Carrier, Io};
 use crate::error::{Error, ErrorKind};
 
-/// Which certificates are trusted.
+/// Which certificates are trusted, and by whom.
 ///
-/// Every choice but [`Custom`](Self::Custom) uses rustls with the `ring` provider, TLS 1.2 or 1.3.
-/// No process-wide provider needs to be installed.
+/// Every choice but [`Custom`](Self::Custom) and `Native` uses rustls with the `ring` provider. No
+/// process-wide provider needs to be installed. The protocol is TLS 1.2 or 1.3.
+///
+/// The environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` replace what the operating system
+/// trusts, for `NativeRoots` everywhere, and for `PlatformVerifier` and `Native` where that is not
+/// Windows, macOS, iOS or Android.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Tls {
     /// The caller's own configuration (of rustls 0.23), as it is: for private authorities, client
     /// certificates or another provider.
     Custom(Arc<ClientConfig>),
-    /// What the operating system trusts (feature `rustls-native-roots`), else Mozilla's list
-    /// (feature `rustls-webpki-roots`).
+    /// The first of `NativeRoots`, `WebpkiRoots`, `PlatformVerifier` and `Native` that is built in
+    /// and can be set up. (`NativeRoots` cannot where the system has no certificates.)
     #[default]
     Default,
-    /// What the operating system trusts.
+    /// The TLS library of the operating system, with what that trusts: OpenSSL, `SChannel` or
+    /// Secure Transport (feature `native`). Where policy asks for it; rustls is what we test most.
+    #[cfg(feature = "native")]
+    Native,
+    /// What the operating system trusts (feature `rustls-native-roots`, on by default), read from
+    /// its stores and judged by rustls.
     #[cfg(feature = "rustls-native-roots")]
     NativeRoots,
-    /// Mozilla's list, compiled in: for containers without certificates.
+    /// What the operating system trusts, judged by its own verifier where it has one: Windows,
+    /// macOS, iOS, Android (feature `rustls-platform-verifier`). It knows revocations and what the
+    /// administrator decreed.
+    #[cfg(feature = "rustls-platform-verifier")]
+    PlatformVerifier,
+    /// Mozilla's list, compiled in (feature `rustls-webpki-roots`): for containers without
+    /// certificates.
     #[cfg(feature = "rustls-webpki-roots")]
     WebpkiRoots,
 }
+
+/// What [`Tls::Default`] stands for: the first that can be set up.
+const DEFAULTS: &[Tls] = &[
+    #[cfg(feature = "rustls-native-roots")]
+    Tls::NativeRoots,
+    #[cfg(feature = "rustls-webpki-roots")]
+    Tls::WebpkiRoots,
+    #[cfg(feature = "rustls-platform-verifier")]
+    Tls::PlatformVerifier,
+    #[cfg(feature = "native")]
+    Tls::Native,
+];
 
 /// Names the choice; the insides of a configuration are nobody's business.
 impl fmt::Debug for Tls {
@@ -37,8 +73,12 @@ impl fmt::Debug for Tls {
         f.write_str(match self {
             Self::Custom(_) => "Custom",
             Self::Default => "Default",
+            #[cfg(feature = "native")]
+            Self::Native => "Native",
             #[cfg(feature = "rustls-native-roots")]
             Self::NativeRoots => "NativeRoots",
+            #[cfg(feature = "rustls-platform-verifier")]
+            Self::PlatformVerifier => "PlatformVerifier",
             #[cfg(feature = "rustls-webpki-roots")]
             Self::WebpkiRoots => "WebpkiRoots",
         })
@@ -50,113 +90,111 @@ impl fmt::Debug for Tls {
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     tls: Tls,
-    config: OnceCell<Arc<ClientConfig>>,
+    client: OnceCell<Client>,
 }
 
 impl Trust {
     pub(super) fn new(tls: Tls) -> Self {
         Self {
             tls,
-            config: OnceCell::new(),
+            client: OnceCell::new(),
         }
     }
 
-    /// The configuration. An error is not kept: the next call tries again.
-    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+    /// What speaks TLS. An error is not kept: the next call tries again.
+    pub(super) async fn client(&self) -> Result<Client, Error> {
         let make = || async {
             let tls = self.tls.clone();
             // Certificates are read from disk.
             tokio::task::spawn_blocking(move || build(&tls))
                 .await
-                .unwrap_or_else(|error| {
-                    Err(Error::new(ErrorKind::Connect, "TLS could not be set up")
-                        .with_source(error))
-                })
+                .unwrap_or_else(|error| Err(not_set_up(error)))
         };
-        self.config.get_or_try_init(make).await.map(Arc::clone)
+        self.client.get_or_try_init(make).await.cloned()
     }
 }
 
-/// Speaks TLS over `carrier`.
-pub(super) async fn handshake(
-    config: Arc<ClientConfig>,
-    host: &str,
-    carrier: Carrier,
-) -> io::Result<Io> {
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let stream = TlsConnector::from(config).connect(name, carrier).await?;
-    Ok(Io::Tls(Box::new(stream)))
+/// The client's side of TLS.
+#[derive(Clone)]
+pub(super) enum Client {
+    #[cfg(feature = "native")]
+    Native(tokio_native_tls::TlsConnector),
+    Rustls(Arc<ClientConfig>),
 }
 
-fn build(tls: &Tls) -> Result<Arc<ClientConfig>, Error> {
-    let roots = match tls {
-        Tls::Custom(config) => return Ok(Arc::clone(config)),
-        Tls::Default => default_roots()?,
+/// Names the kind.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            #[cfg(feature = "native")]
+            Self::Native(_) => "Native",
+            Self::Rustls(_) => "Rustls",
+        })
+    }
+}
+
+impl Client {
+    /// Speaks TLS over `carrier` with who can prove to be `host`.
+    pub(super) async fn handshake(self, host: &str, carrier: Carrier) -> io::Result<Io> {
+        match self {
+            #[cfg(feature = "native")]
+            Self::Native(connector) => {
+                let stream = connector.connect(host, carrier).await;
+                Ok(Io::Native(Box::new(stream.map_err(io::Error::other)?)))
+            }
+            Self::Rustls(config) => {
+                let name = ServerName::try_from(host.to_owned())
+                    .map_err(|error: InvalidDnsNameError| io::Error::other(error))?;
+                let connector = tokio_rustls::TlsConnector::from(config);
+                Ok(Io::Tls(Box::new(connector.connect(name, carrier).await?)))
+            }
+        }
+    }
+}
+
+fn build(tls: &Tls) -> Result<Client, Error> {
+    match tls {
+        Tls::Custom(config) => Ok(Client::Rustls(Arc::clone(config))),
+        Tls::Default => default(),
+        #[cfg(feature = "native")]
+        Tls::Native => native(),
         #[cfg(feature = "rustls-native-roots")]
-        Tls::NativeRoots => native_roots()?,
+        Tls::NativeRoots => trusted::native_roots().map(Client::Rustls),
+        #[cfg(feature = "rustls-platform-verifier")]
+        Tls::PlatformVerifier => trusted::platform_verifier().map(Client::Rustls),
         #[cfg(feature = "rustls-webpki-roots")]
-        Tls::WebpkiRoots => webpki_roots(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| {
-            Error::new(ErrorKind::Configuration, "tls: no usable protocol version")
-                .with_source(error)
-        })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-#[cfg(all(feature = "rustls-native-roots", feature = "rustls-webpki-roots"))]
-fn default_roots() -> Result<RootCertStore, Error> {
-    native_roots().or_else(|_| Ok(webpki_roots()))
-}
-
-#[cfg(all(feature = "rustls-native-roots", not(feature = "rustls-webpki-roots")))]
-fn default_roots() -> Result<RootCertStore, Error> {
-    native_roots()
-}
-
-#[cfg(all(not(feature = "rustls-native-roots"), feature = "rustls-webpki-roots"))]
-#[expect(clippy::unnecessary_wraps, reason = "fails with other features")]
-fn default_roots() -> Result<RootCertStore, Error> {
-    Ok(webpki_roots())
-}
-
-#[cfg(not(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots")))]
-fn default_roots() -> Result<RootCertStore, Error> {
-    Err(Error::new(
-        ErrorKind::Configuration,
-        "tls: no certificates to trust are built in; enable the feature `rustls-native-roots` or \
-         `rustls-webpki-roots`, or give Tls::Custom",
-    ))
-}
-
-#[cfg(feature = "rustls-native-roots")]
-fn native_roots() -> Result<RootCertStore, Error> {
-    use rustls_native_certs::CertificateResult;
-
-    let CertificateResult { certs, errors, .. } = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Systems carry certificates that rustls does not understand; those are left out.
-    roots.add_parsable_certificates(certs);
-    if !roots.is_empty() {
-        return Ok(roots);
+        Tls::WebpkiRoots => trusted::webpki_roots().map(Client::Rustls),
     }
-    let message = "tls: the operating system has no certificates to trust; install them (package \
-                   `ca-certificates`) or use the feature `rustls-webpki-roots`";
-    Err(match errors.into_iter().next() {
-        // It may be able to read them the next time.
-        Some(error) => Error::new(ErrorKind::Connect, message).with_source(error),
-        None => Error::new(ErrorKind::Configuration, message),
-    })
 }
 
-#[cfg(feature = "rustls-webpki-roots")]
-fn webpki_roots() -> RootCertStore {
-    RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+/// The first that can be set up, or why the best could not.
+fn default() -> Result<Client, Error> {
+    let mut first = None;
+    for tls in DEFAULTS {
+        match build(tls) {
+            Ok(client) => return Ok(client),
+            Err(error) => _ = first.get_or_insert(error),
+        }
     }
+    Err(first.unwrap_or_else(|| {
+        Error::new(
+            ErrorKind::Configuration,
+            "tls: nothing to trust is built in; enable the feature `rustls-native-roots`, \
+             `rustls-webpki-roots`, `rustls-platform-verifier` or `native`, or give Tls::Custom",
+        )
+    }))
+}
+
+/// It may be possible the next time: fatal is only what cannot change.
+fn not_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let text = format!("TLS could not be set up: {cause}");
+    Error::new(ErrorKind::Connect, text).with_source(cause)
+}
+
+#[cfg(feature = "native")]
+fn native() -> Result<Client, Error> {
+    let connector = native_tls::TlsConnector::builder()
+        .min_protocol_version(Some(native_tls::Protocol::Tlsv12))
+        .build();
+    Ok(Client::Native(connector.map_err(not_set_up)?.into()))
 }

@@ -12,7 +12,11 @@ use futures::{Sink, Stream};
 use tokio::time::{Instant, Sleep};
 use tokio_websockets::{ClientBuilder, CloseCode, Error as WsError, Message, WebSocketStream};
 
-use super::{frames::End, gate::Gate, io::Io};
+use super::{
+    frames::{End, Mark},
+    gate::Gate,
+    io::Io,
+};
 use crate::limits::Limits;
 
 /// The longest text of a close reason that is kept, in characters after escaping.
@@ -21,6 +25,9 @@ const REASON_CHARS_MAX: usize = 256;
 /// So many control frames are taken in one poll before other tasks have their turn: a carrier
 /// that a user brings may know nothing of tokio's budget.
 const CONTROL_FRAMES_PER_POLL: usize = 64;
+
+/// The smallest step by which space for a message in pieces grows: most are far below it.
+const STEP_MIN: usize = 64 << 10;
 
 /// An open WebSocket.
 ///
@@ -41,6 +48,8 @@ pub(crate) struct Socket {
     stream: WebSocketStream<Gate>,
     builder: ClientBuilder<'static>,
     limits: Limits,
+    /// A message that comes in pieces, as far as it has come.
+    partial: Vec<u8>,
     /// Whether the library may hold frames that are not written.
     queued: bool,
     /// Frames that were queued in answer to pings since nothing was queued.
@@ -80,6 +89,7 @@ impl Socket {
             stream: builder.take_over(Gate::new(io, early, limits)),
             builder,
             limits: limits.clone(),
+            partial: Vec::new(),
             queued: false,
             pongs: 0,
             closing: false,
@@ -99,32 +109,32 @@ impl Socket {
         if self.ended {
             return Poll::Ready(Read::Cut(io::ErrorKind::NotConnected.into()));
         }
-        for _ in 0..CONTROL_FRAMES_PER_POLL {
+        let mut control_frames = 0;
+        while control_frames < CONTROL_FRAMES_PER_POLL {
             if self.pongs >= self.limits.pongs_max && self.poll_write(cx).is_pending() {
                 return self.poll_stalled(cx);
             }
             let message = match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending if self.gate().frames().end() == Some(&End::NotText) => {
+                    return Poll::Ready(self.end(None, cx));
+                }
                 Poll::Pending => return self.poll_waiting(cx),
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(other) => {
                     return Poll::Ready(self.end(other.and_then(Result::err), cx));
                 }
             };
-            if message.is_ping() {
-                if !self.closing {
+            if !message.is_text() && !message.is_binary() {
+                control_frames += 1;
+                if message.is_ping() && !self.closing {
                     self.pongs += 1;
                     self.queued = true;
                 }
-            } else if message.is_text() {
-                let text = Bytes::from(message.into_payload());
-                if self.gate().frames().had_empty_last() && str::from_utf8(&text).is_err() {
-                    let code = CloseCode::INVALID_FRAME_PAYLOAD_DATA;
-                    let answer = Answer::Close(Some(code));
-                    return Poll::Ready(self.finish(Read::Broken, answer, cx));
-                }
-                return Poll::Ready(Read::Text(text));
-            } else if message.is_binary() {
-                return Poll::Ready(Read::Binary(message.into_payload().into()));
+                continue;
+            }
+            // Pieces are not counted: the limits bound how many one message has.
+            if let Some(read) = self.take(message) {
+                return Poll::Ready(read);
             }
         }
         cx.waker().wake_by_ref();
@@ -145,6 +155,13 @@ impl Socket {
         if self.can_send() {
             self.queue(Message::text(payload.to_vec()));
         }
+    }
+
+    /// As [`send_text`](Self::send_text), for the one peer that wants its bytes back.
+    #[cfg(test)]
+    pub(super) fn send_binary(&mut self, payload: &[u8]) {
+        assert!(self.can_send(), "asked before");
+        self.queue(Message::binary(payload.to_vec()));
     }
 
     /// Queues a close frame. Reading goes on until the peer's own. A second one is not queued.
@@ -174,6 +191,32 @@ impl Socket {
     /// Bytes read from and written to the network so far, those of TLS included.
     pub(crate) fn traffic(&self) -> (u64, u64) {
         self.gate().io().traffic()
+    }
+
+    /// Takes a data message of the library; what the peer sent, if that ends it.
+    fn take(&mut self, message: Message) -> Option<Read> {
+        let Mark::Piece { text, last } = self.stream.get_mut().take_mark() else {
+            let is_text = message.is_text();
+            let payload = Bytes::from(message.into_payload());
+            return Some(if is_text {
+                Read::Text(payload)
+            } else {
+                Read::Binary(payload)
+            });
+        };
+        let len = self.gate().frames().message_len();
+        let len_max = len.unwrap_or(self.limits.message_len_max);
+        push_piece(&mut self.partial, message.as_payload(), len_max);
+        last.then(|| {
+            let mut payload = std::mem::take(&mut self.partial);
+            payload.shrink_to_fit();
+            let payload = payload.into();
+            if text {
+                Read::Text(payload)
+            } else {
+                Read::Binary(payload)
+            }
+        })
     }
 
     fn gate(&self) -> &Gate {
@@ -276,6 +319,10 @@ impl Socket {
     fn gate_end(&self) -> (Read, Answer) {
         match self.gate().frames().end() {
             Some(End::Broken) => (Read::Broken, Answer::Close(Some(CloseCode::PROTOCOL_ERROR))),
+            Some(End::NotText) => (
+                Read::Broken,
+                Answer::Close(Some(CloseCode::INVALID_FRAME_PAYLOAD_DATA)),
+            ),
             Some(End::TooLong) => (
                 Read::TooLong,
                 Answer::Close(Some(CloseCode::MESSAGE_TOO_BIG)),
@@ -295,6 +342,17 @@ impl Socket {
             }
         }
     }
+}
+
+/// Adds to a message that comes in pieces. Space grows by a quarter at most, so that it follows
+/// what arrived, and never beyond `len_max`, which is the message's own length where that is known.
+fn push_piece(message: &mut Vec<u8>, piece: &[u8], len_max: usize) {
+    let len = message.len();
+    if message.capacity() - len < piece.len() {
+        let step = STEP_MIN.max(len / 4).min(len_max.saturating_sub(len));
+        message.reserve_exact(step.max(piece.len()));
+    }
+    message.extend_from_slice(piece);
 }
 
 /// What is queued when a stream is over.

@@ -98,7 +98,7 @@ fn all_arrive(frames: &str, repeat: usize, expected: &[String], compression: &st
 #[test]
 fn every_frame_arrives_once_and_in_order_plain_and_compressed_with_and_without_a_cut() {
     let expected = names_of_lines(FRAMES, 20);
-    for compression in ["none", "zlib"] {
+    for compression in ["none", "zlib", "zstd"] {
         for cut in [false, true] {
             all_arrive(FRAMES, 20, &expected, compression, cut);
         }
@@ -115,7 +115,7 @@ fn every_foreign_frame_arrives_once_and_in_order() {
     let folder = Path::new(&folder).join("discord");
     let expected = names_in(&folder);
     assert!(expected.len() > 200, "{}", expected.len());
-    for compression in ["none", "zlib"] {
+    for compression in ["none", "zlib", "zstd"] {
         for cut in [false, true] {
             all_arrive(
                 folder.to_str().expect("UTF-8"),
@@ -127,7 +127,7 @@ fn every_foreign_frame_arrives_once_and_in_order() {
         }
     }
     println!(
-        "{} frames, none and zlib, with and without a cut",
+        "{} frames, none, zlib and zstd, with and without a cut",
         expected.len()
     );
 }

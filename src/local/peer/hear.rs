@@ -8,9 +8,10 @@ use super::{CLOSING, Current, Message, Peer, State};
 use crate::local::{
     http::{self, Answer, Request},
     log::{Act, End},
+    pack::Packer,
     rules::{self, code},
     script::Moment,
-    wire::{self, ClientFrame, Packer, opcode},
+    wire::{self, ClientFrame, opcode},
     world::World,
 };
 

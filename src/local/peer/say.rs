@@ -78,6 +78,10 @@ impl Peer {
 
     /// A session is on this connection now.
     pub(super) fn attached(&mut self, world: &mut World) {
+        // Each moment comes once: steps that begin another session would else never end.
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
         if let Some(steps) = self.fault(world, Moment::Events(0)) {
             self.insert(steps);
         }
@@ -235,13 +239,18 @@ impl Peer {
     }
 
     pub(super) fn end(&mut self, world: &mut World, now: Instant, how: End) {
+        let last = match how {
+            End::Client | End::Fin => Out::Fin,
+            End::Rst => Out::Rst,
+        };
+        self.end_with(world, now, how, last);
+    }
+
+    pub(super) fn end_with(&mut self, world: &mut World, now: Instant, how: End, last: Out) {
         world.record(now, self.id, Act::End { how });
         world.detach(self.id, now);
         self.state = State::Over;
-        self.push(match how {
-            End::Client | End::Fin => Out::Fin,
-            End::Rst => Out::Rst,
-        });
+        self.push(last);
     }
 
     pub(super) fn put(&mut self, bytes: Vec<u8>) {

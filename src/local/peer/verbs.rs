@@ -25,6 +25,7 @@ impl Peer {
             Step::CutNext { byte, reset } => self.armed.cut = Some((byte, reset)),
             Step::Dribble { bytes, every } => self.push(Out::Dribble { bytes, every }),
             Step::DuplicateNext => self.armed.duplicate = true,
+            Step::Eof => self.end_with(world, now, End::Fin, Out::Eof),
             Step::Expect(op) => self.block = Some(Block::Expect(op)),
             Step::Fin => self.end(world, now, End::Fin),
             Step::Fragment(bytes) => self.fragment = bytes,

@@ -11,7 +11,8 @@ use crate::{
     platform::{GatewayUrl, Platform},
     secret::Token,
     session::{
-        Action, Endpoint, Input, Lost, Reconnect, Resume, Session, Setup, Shutdown, State, Verdict,
+        Action, Command, Endpoint, Input, Lost, Reconnect, Resume, Session, Setup, Shutdown, State,
+        Verdict,
     },
 };
 
@@ -38,6 +39,12 @@ pub(super) fn held(seq: u64) -> Resume {
         seq,
         url: None,
     }
+}
+
+/// A command that the limits see as one among others, but for op 3.
+pub(super) fn command(op: u64) -> Command {
+    let payload = format!(r#"{{"op":{op},"d":{{}}}}"#).into_bytes();
+    Command { op, payload }
 }
 
 pub(super) struct Bench {

@@ -9,7 +9,7 @@ use super::bench::{Bench, secs};
 use crate::{
     notice::Notice,
     secret::Token,
-    session::{Action, Input, Lost, Reconnect, Shutdown, State, Verdict},
+    session::{Action, Command, Input, Lost, Reconnect, Shutdown, State, Verdict},
 };
 
 type Step = fn(&mut Bench);
@@ -97,7 +97,7 @@ const INPUTS: [(&str, Step); 34] = [
     ("permit", |b| give(b, Input::Permit(Token::from("t")))),
     ("permit refused", |b| refuse(b, false)),
     ("permit refused for good", |b| refuse(b, true)),
-    ("command", |b| give(b, Input::Command(b"{}".to_vec()))),
+    ("command", |b| give(b, Input::Command(command()))),
     ("pause, then caught up", |b| {
         give(b, Input::ReadingPaused);
         give(b, Input::CaughtUp);
@@ -116,6 +116,11 @@ fn say(bench: &mut Bench, text: &str) {
 
 fn give(bench: &mut Bench, input: Input<'_>) {
     let _ = bench.give(input);
+}
+
+fn command() -> Command {
+    let payload = b"{}".to_vec();
+    Command { op: 4, payload }
 }
 
 fn refuse(bench: &mut Bench, fatal: bool) {

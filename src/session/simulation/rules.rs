@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, INTERVAL, held, secs, setup};
+use super::bench::{Bench, INTERVAL, command, held, secs, setup};
 use crate::{
     limits::Limits,
     notice::{Cause, Notice},
@@ -248,7 +248,7 @@ fn commands_answers_and_beats_together_keep_the_servers_limit() {
         let _ = bench.message(r#"{"op":1,"d":null}"#);
         bench.ack();
         while bench.session.wants_command(bench.now) {
-            let _ = bench.give(Input::Command(br#"{"op":4,"d":{}}"#.to_vec()));
+            let _ = bench.give(Input::Command(command(4)));
             times.extend(bench.sent().iter().map(|_| bench.now));
         }
         times.extend(bench.sent().iter().map(|_| bench.now));
@@ -286,6 +286,85 @@ fn nothing_of_the_user_is_sent_before_ready_nor_in_a_replay() {
     let _ = bench.message(r#"{"op":9,"d":true}"#);
     assert!(!bench.session.wants_command(bench.now));
     assert!(bench.sent().is_empty());
+}
+
+/// Sends commands of this op until the session wants no more; how many went.
+fn flood(bench: &mut Bench, op: u64) -> usize {
+    let mut sent = 0;
+    for _ in 0..1000 {
+        if !bench.session.wants_command(bench.now) {
+            break;
+        }
+        let _ = bench.give(Input::Command(command(op)));
+        sent += bench.sent().len();
+    }
+    sent
+}
+
+#[test]
+fn a_presence_that_waits_for_its_own_limit_goes_when_the_limit_allows() {
+    let mut bench = Bench::new(1);
+    bench.progress();
+    assert_eq!(flood(&mut bench, 3), 5);
+    assert_eq!(flood(&mut bench, 4), 110);
+    // The presence waits for both limits, and its own ends first.
+    bench.advance(secs(20));
+    assert!(!bench.sent().iter().any(|text| text.contains(r#""op":3"#)));
+    bench.ack();
+    bench.advance(secs(40));
+    let presences = bench.sent();
+    let presences = presences.iter().filter(|text| text.contains(r#""op":3"#));
+    assert_eq!(presences.count(), 1);
+}
+
+#[test]
+fn a_presence_survives_a_cut_and_its_limit_does_too() {
+    let mut bench = Bench::new(1);
+    bench.progress();
+    assert_eq!(flood(&mut bench, 3), 5);
+    bench.cut();
+    let (waited, _) = bench.until_connect();
+    assert!(bench.handshake().contains(r#""op":6"#));
+    let _ = bench.resumed(3);
+    assert_eq!(bench.sent(), [""; 0]);
+    bench.now += secs(20).saturating_sub(waited);
+    let presences = bench.sent();
+    let presences = presences.iter().filter(|text| text.contains(r#""op":3"#));
+    assert_eq!(presences.count(), 1);
+}
+
+#[test]
+fn a_command_that_no_socket_was_given_survives_a_cut() {
+    let mut bench = Bench::new(1);
+    bench.progress();
+    let _ = bench.give(Input::Command(command(4)));
+    bench.cut();
+    bench.until_connect();
+    bench.handshake();
+    assert_eq!(bench.sent(), [""; 0], "not before RESUMED");
+    let _ = bench.resumed(3);
+    assert_eq!(bench.sent(), [r#"{"op":4,"d":{}}"#]);
+}
+
+#[test]
+fn after_4008_commands_have_half_of_the_window_for_ten_minutes() {
+    let mut bench = Bench::new(1);
+    bench.progress();
+    assert_eq!(flood(&mut bench, 4), 115);
+    bench.close(4008);
+    let start = bench.now;
+    let (waited, _) = bench.until_connect();
+    assert!((secs(60)..=secs(75)).contains(&waited), "{waited:?}");
+    bench.handshake();
+    let _ = bench.resumed(3);
+    assert_eq!(flood(&mut bench, 4), 55);
+    for (at, expected) in [(secs(599), 56), (secs(600), 60)] {
+        // A minute without any sends lies before the first.
+        bench.now = start + at;
+        bench.sent();
+        assert_eq!(flood(&mut bench, 4), expected, "{at:?}");
+        assert!(!bench.session.wants_command(bench.now));
+    }
 }
 
 #[test]

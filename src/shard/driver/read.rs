@@ -2,10 +2,12 @@
 
 use std::{
     cell::RefCell,
-    mem, str,
+    io, mem, str,
     task::{Context, Poll},
     time::Instant,
 };
+
+use bytes::Bytes;
 
 use super::{Driver, Reading, SLOW_NOTICE_EVERY};
 use crate::{
@@ -24,6 +26,8 @@ use crate::{
 
 /// Messages read in one turn: about one batch.
 const READS_MAX: usize = 64;
+/// So many compressed messages in a row that cannot be read mean that the context is damaged.
+const UNREADABLE_MAX: u32 = 16;
 /// A thread keeps its buffer for inflated text up to this size.
 const SCRATCH_MAX: usize = 256 << 10;
 
@@ -113,15 +117,16 @@ impl<P: Platform> Driver<P> {
 
     fn take(&mut self, now: Instant, read: Read) {
         match read {
-            Read::Text(bytes) => self.plain(now, &bytes),
-            Read::Binary(packed) => self.binary(now, &packed),
+            Read::Text(bytes) => self.plain(now, bytes),
+            Read::Binary(packed) => self.binary(now, packed),
             Read::Closed { code, reason } => {
                 observe::closed(code, &reason);
                 self.lost(now, Lost::Closed { code });
             }
             Read::Cut(error) => {
                 observe::cut(&error);
-                self.lost(now, Lost::Cut);
+                let stalled = error.kind() == io::ErrorKind::TimedOut;
+                self.lost(now, if stalled { Lost::WriteStall } else { Lost::Cut });
             }
             Read::Broken => self.lost(now, Lost::BrokenFrame),
             Read::TooLong => self.lost(now, Lost::TooLong),
@@ -129,8 +134,13 @@ impl<P: Platform> Driver<P> {
     }
 
     /// A message that is not compressed.
-    fn plain(&mut self, now: Instant, bytes: &[u8]) {
-        let Ok(text) = str::from_utf8(bytes) else {
+    fn plain(&mut self, now: Instant, bytes: Bytes) {
+        if bytes.len() > batch::BYTES_MAX {
+            // Not copied: the two together might be twice the limit of one.
+            self.owned(now, &mut bytes.into());
+            return;
+        }
+        let Ok(text) = str::from_utf8(&bytes) else {
             self.garbled(now, None);
             return;
         };
@@ -139,15 +149,17 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// A binary message: compressed where that was asked for, else text by another name.
-    fn binary(&mut self, now: Instant, packed: &[u8]) {
-        if self.link.opened().is_none_or(|open| open.inflate.is_none()) {
+    /// A binary message: compressed where that was asked for and its content agrees, else text by
+    /// another name.
+    fn binary(&mut self, now: Instant, packed: Bytes) {
+        let inflate = self.link.opened().and_then(|open| open.inflate.as_ref());
+        if inflate.is_none_or(|inflate| inflate.is_plain(&packed)) {
             self.plain(now, packed);
             return;
         }
         let lent = SCRATCH.with(|scratch| scratch.try_borrow_mut().map(|mut s| mem::take(&mut *s)));
         let mut scratch = lent.unwrap_or_default();
-        self.inflate(now, packed, &mut scratch);
+        self.inflate(now, &packed, &mut scratch);
         if scratch.capacity() <= SCRATCH_MAX {
             scratch.clear();
             SCRATCH.with(|kept| {
@@ -169,7 +181,7 @@ impl<P: Platform> Driver<P> {
             *scratch = mem::take(&mut open.partial);
         }
         match inflate.push(packed, scratch) {
-            Ok(true) => self.inflated(now, scratch),
+            Ok(true) => self.owned(now, scratch),
             // The rest may come while another thread has this task.
             Ok(false) => open.partial = mem::take(scratch),
             Err(error) => {
@@ -186,12 +198,15 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    fn inflated(&mut self, now: Instant, scratch: &mut Vec<u8>) {
+    /// A complete message in a buffer of ours, which is given back where it is not handed on.
+    fn owned(&mut self, now: Instant, scratch: &mut Vec<u8>) {
         match String::from_utf8(mem::take(scratch)) {
-            Ok(text) => {
+            Ok(mut text) => {
                 let passed = self.message(now, &text);
                 match passed {
                     Some(Passed { header, replayed }) if text.len() > batch::BYTES_MAX => {
+                        // It may wait for long, and only its length is counted.
+                        text.shrink_to_fit();
                         self.writer.push_owned(text, header, replayed, self.cursor);
                     }
                     Some(Passed { header, replayed }) => {
@@ -218,6 +233,11 @@ impl<P: Platform> Driver<P> {
             }
         };
         let header = envelope.header;
+        if header.op == 0
+            && let Some(open) = self.link.opened()
+        {
+            open.unreadable = 0;
+        }
         observe::received(header.op, header.seq, text.len());
         let verdict = self.session.handle(now, Input::Message(&envelope));
         // What the session has to tell happened before this event.
@@ -245,5 +265,23 @@ impl<P: Platform> Driver<P> {
             "a message from the server could not be read",
         );
         self.writer.fail(error.with_seq(seq), self.cursor);
+        self.judge_context(now);
+    }
+
+    /// A damaged compression context may go on to make unreadable text of every event, while acks
+    /// come through: only a fresh one helps. A message or two that the server itself garbled are
+    /// told apart by their number.
+    fn judge_context(&mut self, now: Instant) {
+        let Some(open) = self.link.opened() else {
+            return;
+        };
+        open.unreadable = open.unreadable.saturating_add(1);
+        if open.inflate.is_some() && open.unreadable >= UNREADABLE_MAX {
+            observe::compression_failed();
+            let message = "compressed messages could not be read time after time";
+            let error = Error::new(ErrorKind::Compression, message);
+            self.writer.fail(error, self.cursor);
+            self.lost(now, Lost::Compression);
+        }
     }
 }

@@ -59,7 +59,7 @@ async fn many_commands_keep_to_the_servers_limit() {
     let sender = shard.sender();
     let given = async {
         for n in 0..500 {
-            sender.send_payload(3, &n).await.unwrap();
+            sender.send_payload(4, &n).await.unwrap();
         }
         sleep(Duration::from_mins(5)).await;
     };
@@ -83,11 +83,11 @@ async fn a_full_queue_refuses_and_no_command_is_lost_over_a_cut() {
     let mut shard = bench.shard();
     let sender = shard.sender();
     let mut taken = 0;
-    while sender.try_send_payload(3, &taken).is_ok() {
+    while sender.try_send_payload(4, &taken).is_ok() {
         taken += 1;
     }
     assert_eq!((taken, sender.room()), (256, 0));
-    let waiting = timeout(Duration::from_secs(1), sender.send_payload(3, &0)).await;
+    let waiting = timeout(Duration::from_secs(1), sender.send_payload(4, &0)).await;
     assert!(waiting.is_err(), "there is no room");
     until_ready(&mut shard).await;
     bench.send(1);

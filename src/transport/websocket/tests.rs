@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Read, Socket};
+use super::{Read, Socket, push_piece};
 use crate::{
     limits::Limits,
     transport::{Duplex, Io, frames::tests::frame},
@@ -191,11 +191,35 @@ async fn text_that_is_no_utf8_is_broken_and_a_cut_code_point_is_not() {
             matches!(read_last(&frame(TEXT, bad)).await.0, Read::Broken),
             "{bad:x?}"
         );
-        let parts = [frame(0x01, bad), frame(0x80, b"")].concat();
-        assert!(
-            matches!(read_last(&parts).await.0, Read::Broken),
-            "{bad:x?}"
-        );
+        // In pieces, the last of them empty, or so long that this side makes the pieces.
+        let padded = [&vec![b'a'; 70_000], bad].concat();
+        for stream in [
+            [frame(0x01, bad), frame(0x80, b"")].concat(),
+            [frame(0x01, b"a"), frame(0x80, bad)].concat(),
+            [
+                frame(0x01, bad),
+                frame(0x00, b""),
+                frame(PING, b""),
+                frame(0x80, b"a"),
+            ]
+            .concat(),
+            frame(TEXT, &padded),
+            [
+                frame(TEXT, b"before"),
+                frame(0x01, bad),
+                frame(0x80, &padded),
+            ]
+            .concat(),
+        ] {
+            let (mut reads, written) = read_all(&stream).await;
+            assert!(matches!(reads.pop(), Some(Read::Broken)), "{bad:x?}");
+            let before = reads
+                .iter()
+                .all(|read| matches!(read, Read::Text(text) if text == "before"));
+            assert!(before, "{reads:?}");
+            let last = frames(&written).pop().unwrap();
+            assert_eq!(last, (CLOSE, 1007_u16.to_be_bytes().to_vec()));
+        }
         let binary = read_all(&frame(BINARY, bad)).await.0;
         assert!(matches!(binary[0], Read::Binary(_)));
     }
@@ -215,6 +239,41 @@ async fn text_that_is_no_utf8_is_broken_and_a_cut_code_point_is_not() {
         let reads = read_all(&frame(TEXT, text.as_bytes())).await.0;
         assert!(matches!(&reads[0], Read::Text(whole) if whole == text.as_bytes()));
     }
+}
+
+/// Goal: text that can become UTF-8 no more ends the connection at once, though its frame is not
+/// complete.
+#[tokio::test(start_paused = true)]
+async fn text_in_pieces_is_judged_byte_by_byte() {
+    let (mut socket, mut server) = pair(1000);
+    let stream = frame(0x01, b"ok\xf4\x90 and so on");
+    for byte in &stream[..5] {
+        server.write_all(&[*byte]).await.unwrap();
+        assert!(read(&mut socket).now_or_never().is_none());
+    }
+    server.write_all(&stream[5..6]).await.unwrap();
+    assert!(matches!(read(&mut socket).await, Read::Broken));
+}
+
+/// Goal: the space of a message follows what arrived, and ends at the limit.
+#[test]
+fn space_for_a_message_in_pieces_grows_by_a_quarter_up_to_the_limit() {
+    let (piece, max) = (vec![b'a'; 1000], 3_000_000);
+    let (mut message, mut growths) = (Vec::new(), 0);
+    while message.len() + piece.len() <= max {
+        let before = message.capacity();
+        push_piece(&mut message, &piece, max);
+        let (len, space) = (message.len(), message.capacity());
+        assert!(
+            space <= (len + (64 << 10)).max(len / 4 * 5).min(max),
+            "{len}"
+        );
+        growths += usize::from(space != before);
+    }
+    assert!(growths < 40, "{growths}");
+    // A piece is taken whatever the limit: others have looked at it.
+    push_piece(&mut message, &piece, max);
+    assert_eq!(message.len(), max + piece.len());
 }
 
 /// F34 and the sweep of codes.

@@ -10,6 +10,7 @@ mod payloads;
 mod sending;
 mod session;
 mod websocket;
+mod world;
 
 /// Rows without a test here, each with its reason.
 fn reasons() -> Vec<(&'static str, &'static str)> {
@@ -25,14 +26,18 @@ fn reasons() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The sources of the tests, to find their names.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 11] = [
     include_str!("compression.rs"),
     include_str!("connect.rs"),
+    include_str!("connect/resume_url.rs"),
+    include_str!("connect/upgrade.rs"),
     include_str!("payloads.rs"),
     include_str!("sending.rs"),
+    include_str!("session.rs"),
     include_str!("session/hello.rs"),
     include_str!("session/ready.rs"),
     include_str!("websocket.rs"),
+    include_str!("websocket/peers.rs"),
 ];
 
 fn rows() -> Vec<String> {

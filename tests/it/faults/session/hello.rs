@@ -5,7 +5,7 @@ use shardstream::{
     local::{Act, Fault, Moment, Step},
 };
 
-use super::world::{Got, Place, in_both, in_memory, ms, secs};
+use super::places::{Got, Place, in_both, in_memory, ms, secs};
 
 fn said(text: &str) -> Step {
     Step::Send(text.to_owned())

@@ -7,7 +7,7 @@ use shardstream::{
     local::{Act, Fault, Moment, Step},
 };
 
-use super::world::{Ended, Place, World, in_both, in_memory, ms, secs};
+use super::places::{Ended, Place, World, in_both, in_memory, ms, secs};
 
 /// From the first IDENTIFY on a connection to the close frame that ended it.
 fn patiences(world: &World) -> Vec<Duration> {

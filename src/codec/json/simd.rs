@@ -1,0 +1,275 @@
+//! simd-json in place of `serde_json`, where it takes the text; else the latter has the last word.
+//!
+//! So the errors are those of `serde_json`, and so are the results of all that simd-json refuses:
+//! texts that are deeper than our limit, numbers that fit no type of its own, parts that are kept
+//! as raw text (which is `serde_json`'s own). That costs a second reading, of the rare and the
+//! broken. The one number that both take and read in two ways is looked for first.
+//!
+//! When it pays: on large guilds. On the frames that a bot mostly gets, of a kilobyte, it is even:
+//! it reads every text twice, once into a tape and once into the type, and needs a copy that it may
+//! write to.
+
+use std::cell::RefCell;
+
+use serde::de::DeserializeOwned;
+use simd_json::Buffers;
+
+use crate::limits::JSON_DEPTH_MAX;
+
+/// What a thread keeps between two texts; more is given back. Most frames are far below it.
+const KEPT_LEN_MAX: usize = 256 << 10;
+
+/// What is reused.
+struct Scratch {
+    /// The text, which simd-json overwrites.
+    text: Vec<u8>,
+    buffers: Buffers,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            // One less than `serde_json`'s, which counts differently.
+            buffers: Buffers::with_max_depth(0, JSON_DEPTH_MAX - 1),
+        }
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often simd-json took a text.
+    static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    /// Whether `serde_json` is always asked.
+    static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Decodes `text`; `None` where `serde_json` is to be asked.
+pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
+    #[cfg(test)]
+    if REFUSES.get() {
+        return None;
+    }
+    if has_minus_zero(text) {
+        return None;
+    }
+    SCRATCH.with(|scratch| {
+        // A type that decodes another text while it is decoded finds it taken.
+        let mut scratch = scratch.try_borrow_mut().ok()?;
+        let Scratch {
+            text: copy,
+            buffers,
+        } = &mut *scratch;
+        copy.clear();
+        copy.extend_from_slice(text.as_bytes());
+        // Why it fails does not matter: `serde_json` tells it in its own words.
+        let value = simd_json::serde::from_slice_with_buffers(copy, buffers).ok();
+        #[cfg(test)]
+        TAKEN.set(TAKEN.get() + u32::from(value.is_some()));
+        if copy.capacity() > KEPT_LEN_MAX {
+            *scratch = Scratch::default();
+        }
+        value
+    })
+}
+
+/// Whether the number `-0` may be in the text. It is the one thing that both take and read in two
+/// ways: as an integer here, as a fraction there.
+fn has_minus_zero(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memmem::find_iter(bytes, b"-0").any(|at| {
+        let next = bytes.get(at + 2);
+        !next.is_some_and(|next| next.is_ascii_digit() || matches!(next, b'.' | b'e' | b'E'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::Deserialize;
+
+    use super::{REFUSES, TAKEN};
+    use crate::codec::json::decode_owned;
+
+    /// What both back ends make of it, in words.
+    fn both<T>(read: impl Fn() -> T) -> (T, T) {
+        let first = read();
+        REFUSES.set(true);
+        let second = read();
+        REFUSES.set(false);
+        (first, second)
+    }
+
+    fn agree<T: serde::de::DeserializeOwned + Debug>(text: &str) {
+        let (simd, serde) = both(|| format!("{:?}", decode_owned::<T>(text)));
+        assert_eq!(simd, serde, "{text:.200}");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "shown")]
+    struct Numbers {
+        a: Option<u64>,
+        b: Option<i64>,
+        c: Option<f64>,
+        d: Option<u8>,
+        e: Option<bool>,
+        f: Option<String>,
+    }
+
+    #[rustfmt::skip]
+    const VALUES: &[&str] = &[
+        "0", "-0", "1", "-1", "01", "1.", ".5", "1.0", "-0.0", "1e2", "1E+2", "1e400", "-1e400",
+        "1e-400", "18446744073709551615", "18446744073709551616", "9223372036854775807",
+        "-9223372036854775808", "-9223372036854775809", "255", "256", "0.1",
+        "1.7976931348623157e308", "123456789012345678901234567890",
+        "0.1234567890123456789012345", "0.9843569397926331", "null", "true", "tru", "\"a\"",
+        "\"\"", r#""\ud83d\ude00""#, r#""\ud83d""#, r#""\ude00""#, r#""\ud83dx""#, r#""\u0000""#,
+        r#""\x""#, "\"\u{1}\"", "\"\n\"", "\"\u{7f}\"", "[]", "{}", "[1]", "", "+1", "NaN",
+        "Infinity", "--1", "1 2", "0x10", "1_0", "\"a\" \"b\"",
+    ];
+
+    #[test]
+    fn numbers_and_texts_are_read_alike_or_refused_alike() {
+        for key in ["a", "b", "c", "d", "e", "f", "g"] {
+            for value in VALUES {
+                agree::<Numbers>(&format!("{{\"{key}\":{value}}}"));
+                agree::<Numbers>(&format!(" {{ \"{key}\" : {value} }} "));
+                agree::<Vec<f64>>(&format!("[{value},1]"));
+                agree::<serde_json::Value>(&format!("{{\"{key}\":{value}}}"));
+            }
+        }
+        for text in [
+            "",
+            " ",
+            "{",
+            "}",
+            "[1,]",
+            "{,}",
+            "{\"a\":1,}",
+            "{\"a\":1}x",
+            "{\"a\":1,\"a\":2}",
+        ] {
+            agree::<Numbers>(text);
+            agree::<serde_json::Value>(text);
+        }
+    }
+
+    #[test]
+    fn a_thread_reads_on_after_an_error_and_gives_large_buffers_back() {
+        let taken = TAKEN.get();
+        agree::<Numbers>("{\"a\":1}");
+        agree::<Numbers>("{\"a\":tru");
+        let long = format!("{{\"f\":\"{}\"}}", "x".repeat(4 * super::KEPT_LEN_MAX));
+        agree::<Numbers>(&long);
+        super::SCRATCH.with(|scratch| assert_eq!(scratch.borrow().text.capacity(), 0));
+        agree::<Numbers>("{\"a\":2}");
+        assert_eq!(TAKEN.get() - taken, 3, "simd-json is asked");
+    }
+
+    /// Goal: the same depth is refused, and skipped depth is not.
+    #[test]
+    fn nesting_ends_at_the_same_depth() {
+        #[derive(Debug, Deserialize)]
+        struct Nest {
+            #[expect(dead_code, reason = "shown")]
+            next: Option<Box<Self>>,
+        }
+        for depth in (0..8).chain(120..132).chain([1000, 100_000]) {
+            let typed = "{\"next\":".repeat(depth) + "{}" + &"}".repeat(depth);
+            agree::<Nest>(&typed);
+            let list = "[".repeat(depth) + &"]".repeat(depth);
+            agree::<serde_json::Value>(&list);
+            agree::<Numbers>(&format!("{{\"skipped\":{list},\"a\":1}}"));
+            agree::<Numbers>(&format!("{{\"skipped\":{},\"a\":1}}", "[".repeat(depth)));
+        }
+    }
+
+    /// Name and payload of each frame in a folder.
+    #[cfg(feature = "discord")]
+    fn frames(folder: &std::path::Path) -> Vec<(String, String)> {
+        #[derive(Deserialize)]
+        struct Frame<'a> {
+            t: Option<String>,
+            #[serde(borrow)]
+            d: &'a serde_json::value::RawValue,
+        }
+        let files = std::fs::read_dir(folder).unwrap();
+        let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        let frames = texts.filter_map(|text| {
+            let frame: Frame<'_> = serde_json::from_str(&text).ok()?;
+            Some((frame.t?, frame.d.get().to_owned()))
+        });
+        frames.collect()
+    }
+
+    /// Both back ends on one event; whether simd-json took it.
+    #[cfg(feature = "discord")]
+    fn agree_on_event(name: &str, data: &str) -> bool {
+        let taken = TAKEN.get();
+        let read = || format!("{:?}", crate::discord::Event::decode(name, data));
+        let (simd, serde) = both(read);
+        let pairs = simd.chars().zip(serde.chars());
+        let same = pairs.take_while(|(simd, serde)| simd == serde).count();
+        let shown = |text: &str| text.chars().skip(same).take(80).collect::<String>();
+        assert!(
+            simd == serde,
+            "{name}: {} and {}: {data:.2000}",
+            shown(&simd),
+            shown(&serde)
+        );
+        TAKEN.get() > taken
+    }
+
+    /// Method: our own frames of every event, and each of them changed at many places.
+    #[cfg(feature = "discord")]
+    #[test]
+    fn every_event_whole_or_broken_is_read_alike() {
+        const BYTES: &[u8] = br#"{}[]:,"\\0159-+.eEtfnu /"#;
+        let seed = std::env::var("SHARDSTREAM_SEED").ok();
+        let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
+        println!("SHARDSTREAM_SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events/frames");
+        let (mut whole, mut broken) = (0, 0);
+        for (name, data) in frames(folder.as_ref()) {
+            whole += u32::from(agree_on_event(&name, &data));
+            for _ in 0..200 {
+                let mut bytes = data.clone().into_bytes();
+                for _ in 0..random.usize(1..3) {
+                    let (at, byte) = (random.usize(..bytes.len()), *random.choice(BYTES).unwrap());
+                    match random.u8(0..3) {
+                        0 => bytes[at] = byte,
+                        1 => bytes.insert(at, byte),
+                        _ => _ = bytes.remove(at),
+                    }
+                }
+                if let Ok(data) = String::from_utf8(bytes) {
+                    broken += u32::from(!agree_on_event(&name, &data));
+                }
+            }
+        }
+        println!("{whole} taken whole, {broken} broken refused");
+        assert!(whole > 70 && broken > 1000, "{whole} {broken}");
+    }
+
+    #[cfg(feature = "discord")]
+    #[test]
+    fn captured_frames_are_read_alike() {
+        let Some(folder) = std::env::var_os("SHARDSTREAM_FIXTURES") else {
+            eprintln!("skipped: SHARDSTREAM_FIXTURES is not set");
+            return;
+        };
+        let frames = frames(&std::path::Path::new(&folder).join("discord"));
+        let taken = frames
+            .iter()
+            .filter(|(name, data)| agree_on_event(name, data))
+            .count();
+        println!("{taken} of {} taken by simd-json", frames.len());
+        assert!(taken > frames.len() / 2);
+    }
+}
