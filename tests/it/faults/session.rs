@@ -4,6 +4,7 @@
 //! paused time with the limits that users have, where every wait is measured, and over sockets
 //! with all limits a hundredth of that.
 
+mod closes;
 mod hello;
 mod places;
 mod ready;

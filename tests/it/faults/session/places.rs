@@ -4,7 +4,7 @@ use std::{
     io,
     ops::RangeInclusive,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,6 +33,15 @@ pub(super) const fn ms(ms: u64) -> Duration {
 
 pub(super) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
+}
+
+/// The most that fall into any window of that length.
+pub(super) fn most_within(times: &[Duration], window: Duration) -> usize {
+    let within = |from: &Duration| {
+        let recent = times.iter().filter(|at| *at >= from);
+        recent.take_while(|at| **at - *from <= window).count()
+    };
+    times.iter().map(within).max().unwrap_or(0)
 }
 
 /// Where a scenario runs.
@@ -112,6 +121,7 @@ impl Place {
             gateway: Arc::new(gateway),
             started: Instant::now(),
             sent: AtomicU64::new(0),
+            dials: Arc::default(),
         }
     }
 
@@ -131,15 +141,20 @@ pub(super) struct World {
     pub(super) gateway: Arc<Gateway>,
     started: Instant,
     sent: AtomicU64,
+    dials: Arc<Mutex<Vec<Instant>>>,
 }
 
-/// Dials the gateway in memory, whatever the host.
+/// Dials the gateway in memory, whatever the host, and notes when.
 #[derive(Debug)]
-struct Memory(Arc<Gateway>);
+struct Memory {
+    gateway: Arc<Gateway>,
+    dials: Arc<Mutex<Vec<Instant>>>,
+}
 
 impl Dial for Memory {
     fn dial(&self, _: &str, _: u16, _: &Limits) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
-        let stream = self.0.connect();
+        self.dials.lock().unwrap().push(Instant::now());
+        let stream = self.gateway.connect();
         async move { Ok(Box::new(stream) as Box<dyn Duplex>) }.boxed()
     }
 }
@@ -191,8 +206,12 @@ impl World {
             .gateway_url(self.gateway.url())
             .limits(limits)
             .queue(Arc::new(queue));
+        let memory = Memory {
+            gateway: Arc::clone(&self.gateway),
+            dials: Arc::clone(&self.dials),
+        };
         match self.place {
-            Place::Memory => config.dialler(Arc::new(Memory(Arc::clone(&self.gateway)))),
+            Place::Memory => config.dialler(Arc::new(memory)),
             Place::Sockets => config,
         }
     }
@@ -233,6 +252,12 @@ impl World {
 
     pub(super) fn order(&self, steps: impl AsRef<[Step]>) {
         assert_eq!(self.gateway.order(ShardId::ONE, steps), 1);
+    }
+
+    /// When the gateway was dialled; in memory only.
+    pub(super) fn dials(&self) -> Vec<Duration> {
+        let dials = self.dials.lock().unwrap();
+        dials.iter().map(|at| *at - self.started).collect()
     }
 
     /// The times at which the gateway saw this.

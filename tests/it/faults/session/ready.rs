@@ -7,7 +7,7 @@ use shardstream::{
     local::{Act, Fault, Moment, Step},
 };
 
-use super::places::{Ended, Place, World, in_both, in_memory, ms, secs};
+use super::places::{Ended, Place, World, in_both, in_memory, most_within, ms, secs};
 
 /// From the first IDENTIFY on a connection to the close frame that ended it.
 fn patiences(world: &World) -> Vec<Duration> {
@@ -199,15 +199,6 @@ fn f56_ready_in_answer_to_resume_is_a_new_session() {
         assert_eq!(world.identifies().len(), 1);
         assert_eq!(world.resumes().len(), 2);
     });
-}
-
-/// How many fall into any such window.
-fn most_within(times: &[Duration], window: Duration) -> usize {
-    let within = |from: &Duration| {
-        let recent = times.iter().filter(|at| *at >= from);
-        recent.take_while(|at| **at - *from <= window).count()
-    };
-    times.iter().map(within).max().unwrap_or(0)
 }
 
 /// All the ways to end a connection in answer to IDENTIFY.
