@@ -26,7 +26,7 @@ fn reasons() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The sources of the tests, to find their names.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("compression.rs"),
     include_str!("connect.rs"),
     include_str!("connect/resume_url.rs"),
@@ -37,6 +37,7 @@ const SOURCES: [&str; 12] = [
     include_str!("session/closes.rs"),
     include_str!("session/hello.rs"),
     include_str!("session/ready.rs"),
+    include_str!("session/resume.rs"),
     include_str!("websocket.rs"),
     include_str!("websocket/peers.rs"),
 ];

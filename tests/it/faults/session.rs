@@ -8,6 +8,7 @@ mod closes;
 mod hello;
 mod places;
 mod ready;
+mod resume;
 
 use std::time::Duration;
 
