@@ -311,6 +311,7 @@ impl<P: Platform> Session<P> {
             && !connection.progress
         {
             connection.progress = true;
+            self.proven = true;
             self.backoff.reset();
             self.identify_backoff.reset();
             self.failed_resumes = 0;

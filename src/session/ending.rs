@@ -238,7 +238,8 @@ impl<P: Platform> Session<P> {
         } else {
             self.backoff.fail(&mut self.chance)
         };
-        if unanswered || (lose && identified && !progress) {
+        if unanswered || (lose && !self.proven) {
+            // Also where RESUME was refused: a READY that nothing came of is no reason to hurry.
             wait = wait.max(self.identify_backoff.fail(&mut self.chance));
         } else if lose {
             wait = wait.max(self.chance.between(CALM.0, CALM.1));

@@ -250,6 +250,8 @@ pub(crate) struct Session<P: Platform> {
     backoff: Backoff,
     identify_backoff: Backoff,
     quick: QuickBucket,
+    /// There was progress since the last IDENTIFY, or the session came from before a restart.
+    proven: bool,
     /// Resumes in a row that were sent and brought no progress.
     failed_resumes: u32,
     /// READYs in a row that did not come in time.
@@ -346,6 +348,7 @@ impl<P: Platform> Session<P> {
             backoff: Backoff::new(limits.backoff, limits.backoff_max),
             identify_backoff: Backoff::new(limits.identify_backoff, limits.identify_backoff_max),
             quick: QuickBucket::new(now),
+            proven: true,
             failed_resumes: 0,
             missed_readys: 0,
             refused_credentials: 0,
@@ -473,6 +476,7 @@ impl<P: Platform> Session<P> {
                 self.platform
                     .write_resume(&token, &held.session_id, held.seq, out);
             } else {
+                self.proven = false;
                 self.counters.identifies += 1;
                 self.platform.write_identify(&token, self.shard, out);
             }

@@ -26,7 +26,7 @@ fn reasons() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The sources of the tests, to find their names.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 13] = [
     include_str!("compression.rs"),
     include_str!("connect.rs"),
     include_str!("connect/resume_url.rs"),
@@ -34,6 +34,10 @@ const SOURCES: [&str; 9] = [
     include_str!("payloads.rs"),
     include_str!("sending.rs"),
     include_str!("session.rs"),
+    include_str!("session/closes.rs"),
+    include_str!("session/hello.rs"),
+    include_str!("session/ready.rs"),
+    include_str!("session/resume.rs"),
     include_str!("websocket.rs"),
     include_str!("websocket/peers.rs"),
 ];

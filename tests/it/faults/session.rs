@@ -1,4 +1,14 @@
 //! Handshake, session and heartbeat: what a server may say at the wrong time, late, or never.
+//!
+//! The modules below look closer at some rows. Most of their scenarios run twice: in memory in
+//! paused time with the limits that users have, where every wait is measured, and over sockets
+//! with all limits a hundredth of that.
+
+mod closes;
+mod hello;
+mod places;
+mod ready;
+mod resume;
 
 use std::time::Duration;
 
