@@ -353,7 +353,7 @@ async fn f91_after_4008_the_next_connection_waits_a_minute_and_sends_half_for_te
     let cause = Cause::Closed { code: Some(4008) };
     assert_eq!(bot.disconnected().await, (cause, true));
     let closed = Instant::now();
-    let closes = times(&world.gateway, |act| matches!(act, Act::SentClose { .. }));
+    let sent_at = times(&world.gateway, |act| matches!(act, Act::SentClose { .. }));
     bot.goes_on().await;
     let gap = closed.elapsed();
     assert!(gap >= secs(60) && gap <= secs(76), "{gap:?}");
@@ -363,7 +363,7 @@ async fn f91_after_4008_the_next_connection_waits_a_minute_and_sends_half_for_te
     bot.goes_on().await;
     bot.kept_its_session(1);
     let commands = commands(&world.gateway).into_iter();
-    let since_close = commands.map(|(at, ..)| at.saturating_sub(closes[0]));
+    let since_close = commands.map(|(at, ..)| at.saturating_sub(sent_at[0]));
     let later = since_close.filter(|at| !at.is_zero());
     let (slow, full): (Vec<_>, Vec<_>) = later.partition(|at| *at < LATER);
     // Of the slow minutes the first has a RESUME in it, and each may have two heartbeats.
@@ -407,7 +407,7 @@ async fn f92_a_command_that_the_server_closes_for_is_not_sent_again() {
 /// A presence as a raw payload or as a command, to be told by its number.
 fn set_presence(sender: &Sender<Discord>, n: u64) {
     let presence = UpdatePresence::new(BotStatus::Online).since(n);
-    let given = if n % 2 == 0 {
+    let given = if n.is_multiple_of(2) {
         sender.try_command(&presence)
     } else {
         sender.try_send_payload(PRESENCE, &presence)

@@ -364,7 +364,7 @@ impl Player<'_> {
         };
         match timeout(patience, search).await {
             Ok(got) => got,
-            Err(_) => panic!("not within {patience:?}: {:?}", self.all),
+            Err(elapsed) => panic!("{elapsed}: not within {patience:?}: {:?}", self.all),
         }
     }
 
