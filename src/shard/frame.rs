@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use super::batch::{Batch, Place};
 use crate::{
-    codec::{envelope::Envelope, json},
+    codec::{
+        envelope::{Envelope, Header},
+        json,
+    },
     error::{Error, ErrorKind},
     notice::Notice,
 };
@@ -74,8 +77,11 @@ impl Frame {
         self.envelope().id()
     }
 
-    /// The text of `d`; `null` where there is none. Whether it is JSON throughout shows when it
-    /// is decoded.
+    /// The text of `d`; `null` where there is none.
+    ///
+    /// It is not looked at before it is decoded, so it may not be JSON. Where the server put
+    /// another object or list behind `d`, which no platform does, it runs on to the end of that;
+    /// [`parse`](Self::parse) reads even this right.
     pub fn data(&self) -> &str {
         self.envelope().data()
     }
@@ -97,7 +103,11 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        json::decode(self.data()).map_err(|problem| {
+        let decoded = json::decode(self.data()).or_else(|problem| match self.exact() {
+            Some(exact) => json::decode(exact.data()),
+            None => Err(problem),
+        });
+        decoded.map_err(|problem| {
             let message = "the payload does not have the shape asked for";
             let error = Error::new(ErrorKind::Event, message)
                 .with_seq(self.seq())
@@ -115,6 +125,18 @@ impl Frame {
             header: self.place.header,
         }
     }
+
+    fn exact(&self) -> Option<Envelope<'_>> {
+        exact(&self.envelope())
+    }
+}
+
+/// The quick look at an envelope may have taken `d` for longer than it is: a thorough one, where
+/// that makes a difference.
+pub(super) fn exact<'a>(quick: &Envelope<'a>) -> Option<Envelope<'a>> {
+    let text = quick.text;
+    let header = Header::parse_exact(text).ok()?;
+    (header.data != quick.header.data).then_some(Envelope { text, header })
 }
 
 pub(super) fn meta(envelope: &Envelope<'_>, replayed: bool) -> Meta {
@@ -220,6 +242,16 @@ mod tests {
         drop(frames);
         assert_eq!(bytes, TEXTS[1].as_bytes());
         assert_eq!(bytes.as_ptr(), at);
+    }
+
+    #[test]
+    fn parse_finds_the_end_of_data_that_is_not_last() {
+        let text = r#"{"op":0,"s":7,"t":"A","d":{"x":"y"},"z":{"a":1}}"#;
+        let [frame] = &frames(&[text])[..] else {
+            panic!()
+        };
+        let parsed = frame.parse::<BTreeMap<&str, &str>>();
+        assert_eq!(parsed.unwrap(), BTreeMap::from([("x", "y")]));
     }
 
     #[test]

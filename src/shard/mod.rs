@@ -51,7 +51,7 @@ pub use self::{
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
 use crate::{
-    codec::envelope::{Envelope, Header},
+    codec::envelope::Envelope,
     config::Config,
     error::{Error, ErrorKind},
     id::ShardId,
@@ -290,14 +290,11 @@ fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Err
         header: place.header,
     };
     let name = envelope.event().unwrap_or_default();
-    let event = P::decode(&name, envelope.data()).or_else(|problem| {
-        // The quick look at the envelope may have taken `d` for longer than it is.
-        let exact = Header::parse_exact(text).ok();
-        match exact.filter(|exact| exact.data != place.header.data) {
-            Some(header) => P::decode(&name, Envelope { text, header }.data()),
+    let event =
+        P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(&envelope) {
+            Some(exact) => P::decode(&name, exact.data()),
             None => Err(problem),
-        }
-    });
+        });
     let event = event.map_err(|problem: DecodeError| {
         Error::new(
             ErrorKind::Event,
