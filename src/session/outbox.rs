@@ -130,8 +130,8 @@ mod tests {
         }
         outbox.put(command(4, "other"));
         assert_eq!(outbox.take(start).as_deref(), Some(&b"other"[..]));
-        let at = start + WINDOW;
-        assert_eq!(outbox.room_at(start), Some(at));
+        let at = outbox.room_at(start).expect("it waits");
+        assert!(at >= start + WINDOW && at <= start + WINDOW * 61 / 60);
         let before = at.checked_sub(Duration::from_nanos(1)).unwrap();
         assert_eq!(outbox.take(before), None);
         assert_eq!(outbox.take(at).as_deref(), Some(&b"seventh"[..]));
