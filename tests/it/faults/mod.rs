@@ -26,7 +26,7 @@ fn reasons() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The sources of the tests, to find their names.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("compression.rs"),
     include_str!("connect.rs"),
     include_str!("connect/resume_url.rs"),
@@ -35,6 +35,7 @@ const SOURCES: [&str; 13] = [
     include_str!("sending.rs"),
     include_str!("session.rs"),
     include_str!("session/closes.rs"),
+    include_str!("session/heartbeat.rs"),
     include_str!("session/hello.rs"),
     include_str!("session/ready.rs"),
     include_str!("session/resume.rs"),

@@ -5,6 +5,7 @@
 //! with all limits a hundredth of that.
 
 mod closes;
+mod heartbeat;
 mod hello;
 mod places;
 mod ready;

@@ -106,23 +106,21 @@ impl Place {
     }
 
     pub(super) async fn world_with(self, options: impl FnOnce(Builder) -> Builder) -> World {
-        let builder = Gateway::builder()
-            .heartbeat_interval(self.time(ms(41_250)))
-            .identify_window(self.limits().identify_window)
-            .send_limit(120, self.limits().send_window)
-            .patience(self.patience());
-        let builder = options(builder);
+        let builder = options(self.gateway());
         let gateway = match self {
             Self::Memory => builder.start_in_memory(),
             Self::Sockets => builder.start().await.unwrap(),
         };
-        World {
-            place: self,
-            gateway: Arc::new(gateway),
-            started: Instant::now(),
-            sent: AtomicU64::new(0),
-            dials: Arc::default(),
-        }
+        World::new(self, gateway)
+    }
+
+    /// A gateway with the times of this place.
+    pub(super) fn gateway(self) -> Builder {
+        Gateway::builder()
+            .heartbeat_interval(self.time(ms(41_250)))
+            .identify_window(self.limits().identify_window)
+            .send_limit(120, self.limits().send_window)
+            .patience(self.patience())
     }
 
     /// How long a test waits for what must come.
@@ -198,6 +196,16 @@ pub(super) struct Ended {
 }
 
 impl World {
+    pub(super) fn new(place: Place, gateway: Gateway) -> Self {
+        Self {
+            place,
+            gateway: Arc::new(gateway),
+            started: Instant::now(),
+            sent: AtomicU64::new(0),
+            dials: Arc::default(),
+        }
+    }
+
     pub(super) fn config(&self) -> ConfigBuilder<Discord> {
         let limits = self.place.limits();
         let window = limits.identify_window;
@@ -252,6 +260,11 @@ impl World {
 
     pub(super) fn order(&self, steps: impl AsRef<[Step]>) {
         assert_eq!(self.gateway.order(ShardId::ONE, steps), 1);
+    }
+
+    /// The time by now, as in the records of the gateway.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// When the gateway was dialled; in memory only.
@@ -346,7 +359,7 @@ impl Player<'_> {
             }
             Err(error) => Got::Failed(error.kind().name()),
         };
-        self.all.push((self.world.started.elapsed(), got.clone()));
+        self.all.push((self.world.elapsed(), got.clone()));
         got
     }
 
