@@ -5,7 +5,7 @@ use shardstream::{
     local::{Fault, Moment, Step},
 };
 
-use super::places::{Got, Place, Player, World, in_both, in_memory, most_within, ms, secs};
+use super::places::{Got, Place, Player, World, in_both, in_memory, most_within, ms, secs, since};
 
 /// What follows a close code, by the table "after a connection ends".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn close_codes_of_a_live_session_do_what_the_table_says() {
             assert_eq!(player.notices("session_lost"), lost, "{code:?}");
             assert_eq!(world.identifies().len(), 1 + lost, "{code:?}");
             assert_eq!(world.resumes().len(), 1 - lost, "{code:?}");
-            let back = world.connects()[1] - ended.at;
+            let back = since(ended.at, world.connects()[1]);
             world.took(back, ended.retry_in..=ended.retry_in);
         }
     });

@@ -10,7 +10,7 @@ use shardstream::{
 };
 use tokio::sync::watch;
 
-use super::places::{Place, Player, World, in_both, in_memory, ms, secs};
+use super::places::{Place, Player, World, in_both, in_memory, ms, secs, since};
 
 const INTERVAL: Duration = ms(41_250);
 
@@ -59,7 +59,7 @@ fn f67_a_requested_heartbeat_comes_at_once_in_every_state() {
                 _ => None,
             });
             let (at, seq) = answer.unwrap();
-            world.took(at - asked.at, ms(0)..=ms(1));
+            world.took(since(asked.at, at), ms(0)..=ms(1));
             answers.push(seq);
         }
         assert_eq!(answers, [None, None, Some(2), Some(2)]);
@@ -96,7 +96,7 @@ fn f68_an_ack_that_is_missing_in_silence_is_found_eight_seconds_after_its_beat()
         let beat = next_beat(&world, &mut player).await;
         let ended = player.until_ended().await;
         assert_eq!((ended.cause, ended.resumable), (Cause::Silence, true));
-        world.took(ended.at - beat, secs(8)..=secs(8));
+        world.took(since(beat, ended.at), secs(8)..=secs(8));
         player.until_notice("resumed").await;
         player.goes_on().await;
         assert_eq!(world.identifies().len(), 1);
@@ -129,7 +129,7 @@ fn f70_events_without_an_ack_are_no_ack() {
         with_events(&mut player, INTERVAL * 2).await;
         let ended = player.ended().pop().unwrap();
         assert_eq!((&ended.cause, ended.resumable), (&Cause::MissingAck, true));
-        world.took(ended.at - beat, INTERVAL..=INTERVAL);
+        world.took(since(beat, ended.at), INTERVAL..=INTERVAL);
         player.run_for(secs(1)).await;
         player.goes_on().await;
         assert_eq!(player.notices("resumed"), 1);
@@ -145,8 +145,8 @@ fn f69_an_ack_may_come_until_the_next_beat_is_due_while_events_flow() {
         world.gateway.misbehave_always([Fault::withhold_acks()]);
         for _ in 0..3 {
             let beat = next_beat(&world, &mut player).await;
-            let since = world.elapsed() - beat;
-            with_events(&mut player, INTERVAL - ms(150) - since).await;
+            let passed = since(beat, world.elapsed());
+            with_events(&mut player, ms(41_100).saturating_sub(passed)).await;
             world.order([Step::Ack]);
         }
         assert!(player.ended().is_empty());
@@ -155,7 +155,7 @@ fn f69_an_ack_may_come_until_the_next_beat_is_due_while_events_flow() {
         with_events(&mut player, INTERVAL + ms(500)).await;
         let ended = player.ended().pop().unwrap();
         assert_eq!(ended.cause, Cause::MissingAck);
-        world.took(ended.at - beat, INTERVAL..=INTERVAL);
+        world.took(since(beat, ended.at), INTERVAL..=INTERVAL);
         world.gateway.misbehave_always([]);
         player.run_for(secs(1)).await;
         player.goes_on().await;
@@ -238,7 +238,7 @@ fn f71_a_server_that_hangs_is_left_and_the_session_resumed() {
         world.order([Step::Hang]);
         let ended = player.until_ended().await;
         assert!(matches!(ended.cause, Cause::Silence | Cause::MissingAck));
-        world.took(ended.at - heard, INTERVAL..=INTERVAL + secs(8));
+        world.took(since(heard, ended.at), INTERVAL..=INTERVAL + secs(8));
         player.until_notice("resumed").await;
         player.goes_on().await;
         assert_eq!(world.identifies().len(), 1);
@@ -255,7 +255,7 @@ fn f72_acks_without_events_keep_the_connection_for_days() {
         assert_eq!(world.connects().len(), 1);
         let beats = world.heartbeats();
         for pair in beats.windows(2) {
-            world.took(pair[1] - pair[0], INTERVAL..=INTERVAL);
+            world.took(since(pair[0], pair[1]), INTERVAL..=INTERVAL);
         }
         assert!(beats.len() >= 6282, "{}", beats.len());
     });
@@ -323,7 +323,7 @@ fn f74_the_heart_beats_while_the_identify_queue_is_exhausted() {
         player.run_for(wait).await;
         let beats = world.heartbeats();
         for pair in beats.windows(2) {
-            world.took(pair[1] - pair[0], INTERVAL..=INTERVAL);
+            world.took(since(pair[0], pair[1]), INTERVAL..=INTERVAL);
         }
         assert!(beats.len() >= 2, "{beats:?}");
         assert_eq!((world.connects().len(), world.identifies().len()), (1, 0));
@@ -350,7 +350,7 @@ fn f74_the_heart_beats_on_time_while_the_send_limit_is_exhausted() {
         let commands = world.times(|act| matches!(act, Act::Command { .. }));
         assert!(commands.len() >= 500, "{}", commands.len());
         for pair in world.heartbeats().windows(2) {
-            assert!(pair[1] - pair[0] <= INTERVAL + ms(20), "{pair:?}");
+            assert!(since(pair[0], pair[1]) <= INTERVAL + ms(20), "{pair:?}");
         }
         player.goes_on().await;
     });

@@ -35,11 +35,16 @@ pub(super) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+/// The time from one moment to another that must come later.
+pub(super) fn since(from: Duration, to: Duration) -> Duration {
+    to.checked_sub(from).expect("in this order")
+}
+
 /// The most that fall into any window of that length.
 pub(super) fn most_within(times: &[Duration], window: Duration) -> usize {
     let within = |from: &Duration| {
         let recent = times.iter().filter(|at| *at >= from);
-        recent.take_while(|at| **at - *from <= window).count()
+        recent.take_while(|at| since(*from, **at) <= window).count()
     };
     times.iter().map(within).max().unwrap_or(0)
 }
@@ -56,7 +61,8 @@ pub(super) enum Place {
 /// Runs a scenario in memory.
 pub(super) fn in_memory<F: Future<Output = ()>>(scenario: impl Fn(Place) -> F) {
     let mut builder = runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    let runtime = builder.enable_all().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
     runtime.block_on(scenario(Place::Memory));
 }
 
@@ -64,7 +70,7 @@ pub(super) fn in_memory<F: Future<Output = ()>>(scenario: impl Fn(Place) -> F) {
 pub(super) fn in_both<F: Future<Output = ()>>(scenario: impl Fn(Place) -> F) {
     in_memory(&scenario);
     let mut builder = runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().unwrap();
+    let runtime = builder.enable_all().build().expect("a runtime");
     runtime.block_on(scenario(Place::Sockets));
 }
 
@@ -109,7 +115,7 @@ impl Place {
         let builder = options(self.gateway());
         let gateway = match self {
             Self::Memory => builder.start_in_memory(),
-            Self::Sockets => builder.start().await.unwrap(),
+            Self::Sockets => builder.start().await.expect("a port"),
         };
         World::new(self, gateway)
     }
@@ -151,7 +157,10 @@ struct Memory {
 
 impl Dial for Memory {
     fn dial(&self, _: &str, _: u16, _: &Limits) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
-        self.dials.lock().unwrap().push(Instant::now());
+        self.dials
+            .lock()
+            .expect("nobody panics with it")
+            .push(Instant::now());
         let stream = self.gateway.connect();
         async move { Ok(Box::new(stream) as Box<dyn Duplex>) }.boxed()
     }
@@ -232,7 +241,7 @@ impl World {
         &self,
         options: impl FnOnce(ConfigBuilder<Discord>) -> ConfigBuilder<Discord>,
     ) -> Player<'_> {
-        let config = options(self.config()).build().unwrap();
+        let config = options(self.config()).build().expect("a configuration");
         Player {
             world: self,
             shard: Shard::with_config(ShardId::ONE, config),
@@ -254,7 +263,7 @@ impl World {
         for _ in 0..events {
             let n = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
             let name = format!("E{n}");
-            self.gateway.send(ShardId::ONE, &name, "{}").unwrap();
+            self.gateway.send(ShardId::ONE, &name, "{}").expect("JSON");
         }
     }
 
@@ -269,7 +278,7 @@ impl World {
 
     /// When the gateway was dialled; in memory only.
     pub(super) fn dials(&self) -> Vec<Duration> {
-        let dials = self.dials.lock().unwrap();
+        let dials = self.dials.lock().expect("nobody panics with it");
         dials.iter().map(|at| *at - self.started).collect()
     }
 
@@ -348,7 +357,7 @@ impl Player<'_> {
     pub(super) async fn next(&mut self) -> Got {
         let got = match self.shard.next_message().await {
             Ok(Message::Frame(frame)) => Got::Event {
-                name: frame.event_name().unwrap().into_owned(),
+                name: frame.event_name().expect("an event").into_owned(),
                 seq: frame.seq(),
                 replayed: frame.replayed(),
             },
@@ -375,10 +384,10 @@ impl Player<'_> {
                 assert!(!got.is_end(), "ended: {got:?}");
             }
         };
-        match timeout(patience, search).await {
-            Ok(got) => got,
-            Err(elapsed) => panic!("{elapsed}: not within {patience:?}: {:?}", self.all),
-        }
+        let Ok(got) = timeout(patience, search).await else {
+            panic!("not within {patience:?}: {:?}", self.all);
+        };
+        got
     }
 
     pub(super) async fn until_event(&mut self, name: &str) -> Option<u64> {
@@ -398,7 +407,7 @@ impl Player<'_> {
     /// The next end of a connection.
     pub(super) async fn until_ended(&mut self) -> Ended {
         self.until_notice("disconnected").await;
-        self.ended().pop().unwrap()
+        self.ended().pop().expect("just given")
     }
 
     /// The end of the shard: kind, close code and text.

@@ -7,7 +7,7 @@ use shardstream::{
     local::{Act, Fault, Moment, Step},
 };
 
-use super::places::{Ended, Place, World, in_both, in_memory, most_within, ms, secs};
+use super::places::{Ended, Place, World, in_both, in_memory, most_within, ms, secs, since};
 
 /// From the first IDENTIFY on a connection to the close frame that ended it.
 fn patiences(world: &World) -> Vec<Duration> {
@@ -17,7 +17,7 @@ fn patiences(world: &World) -> Vec<Duration> {
         .iter()
         .filter_map(|begun| {
             let end = ends.iter().find(|end| end.connection == begun.connection)?;
-            Some(end.at - begun.at)
+            Some(since(begun.at, end.at))
         })
         .collect()
 }
@@ -229,7 +229,7 @@ fn f61_identifies_that_are_refused_for_ever_grow_rare() {
             player.run_for(secs(24 * 3600)).await;
             let identifies = world.identifies();
             assert!(most_within(&identifies, secs(45)) <= 8, "{fault:?}");
-            let gaps = identifies.windows(2).map(|pair| pair[1] - pair[0]);
+            let gaps = identifies.windows(2).map(|pair| since(pair[0], pair[1]));
             let mut step = secs(5);
             for gap in gaps {
                 world.took(gap, step / 2..=step + secs(5));

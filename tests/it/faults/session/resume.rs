@@ -5,7 +5,7 @@ use shardstream::{
     local::{Act, Fault, Moment, Step},
 };
 
-use super::places::{Place, in_both, in_memory, ms, secs};
+use super::places::{Place, in_both, in_memory, ms, secs, since};
 
 fn said(text: &str) -> Step {
     Step::Send(text.to_owned())
@@ -29,7 +29,7 @@ fn f57_three_resumes_in_a_row_without_an_answer_cost_the_session() {
             player.waits(&ended, secs(step) / 2..=secs(step));
             let connected = *world.connects().last().unwrap();
             assert_eq!(world.connects().len(), begun + 1);
-            world.took(ended.at - connected, secs(30)..=secs(30));
+            world.took(since(connected, ended.at), secs(30)..=secs(30));
         }
         player.forgive_losses();
         player.until_event("READY").await;
@@ -53,7 +53,7 @@ fn f57_a_replay_that_stops_is_resumed_behind_its_last_event() {
         let last = player.all.last().unwrap().0;
         let ended = player.until_ended().await;
         assert_eq!((ended.cause, ended.resumable), (Cause::NoResumed, true));
-        world.took(ended.at - last, secs(30)..=secs(30));
+        world.took(since(last, ended.at), secs(30)..=secs(30));
         player.until_notice("resumed").await;
         player.goes_on().await;
         // Each replay went on where the one before it had stopped.
@@ -441,7 +441,7 @@ fn f66_op_7_and_then_silence_is_left_after_three_seconds_with_code_4000() {
             world.send(2);
             player.until_notice("resumed").await;
             player.goes_on().await;
-            world.took(world.connects()[1] - ended.at, secs(3)..=secs(3));
+            world.took(since(ended.at, world.connects()[1]), secs(3)..=secs(3));
             if silence == Step::Mute {
                 assert_eq!(world.closes(), [Some(4000)]);
             }
