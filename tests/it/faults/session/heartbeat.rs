@@ -426,7 +426,8 @@ fn f75_a_process_that_stood_still_reads_before_it_judges() {
         player.goes_on().await;
         player.run_for(secs(5)).await;
         let beats = world.heartbeats().len() - before;
-        assert_eq!(beats, 1);
+        // The second where a busy machine takes its time; bursts are looked for in paused time.
+        assert!((1..=2).contains(&beats), "{beats}");
         assert_eq!(world.connects().len(), 1);
     });
     theirs.shutdown_background();
