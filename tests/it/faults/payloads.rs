@@ -394,6 +394,10 @@ async fn f79_envelopes_are_read_as_serde_json_reads_them() {
     let texts: Vec<String> = (0..700)
         .map(|n: usize| {
             let seq = 100 + n as u64;
+            if n % 8 == 7 && n >= by_hand.len() {
+                // Sixteen without one that can be read would mean a damaged compression.
+                return format!(r#"{{"op":0,"s":{seq},"t":"TEST","d":[]}}"#);
+            }
             by_hand.get(n).map_or_else(
                 || envelope(random, seq),
                 |text| text.replace("SEQ", &seq.to_string()),

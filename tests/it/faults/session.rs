@@ -22,10 +22,7 @@ use tokio::time::Instant;
 use super::world::{Bot, Got, World, closes, ms, secs, times};
 
 /// Rows without a test here.
-pub(super) const REASONS: &[(&str, &str)] = &[(
-    "f72",
-    "a session that goes silent after days is QQ's: the optional session age comes with QQ",
-)];
+pub(super) const REASONS: &[(&str, &str)] = &[];
 
 const INTERVAL: Duration = Duration::from_millis(41_250);
 
