@@ -259,61 +259,62 @@ async fn f78_an_envelope_may_be_128_levels_deep_and_no_more() {
     bot.kept_its_session(0);
 }
 
+const OPS: [&str; 11] = [
+    "0", "0", "0", "0", "11", "0.0", "0e0", "\"0\"", "null", "-0", "[0]",
+];
+const SEQS: [&str; 7] = [
+    "1.5",
+    "-1",
+    "null",
+    "\"7\"",
+    "1e3",
+    "18446744073709551616",
+    "{}",
+];
+const NAMES: [&str; 6] = [
+    "\"TEST\"",
+    "\"T\\u0045ST\"",
+    "null",
+    "7",
+    "\"\"",
+    "\"a\\\"b\"",
+];
+const DATAS: [&str; 10] = [
+    "{}",
+    "[]",
+    "null",
+    "\"}\"",
+    r#"{"op":7,"s":99,"t":"X","d":{"op":9}}"#,
+    r#"{"a":"\\","b":"}]\"{["}"#,
+    "[1,[2,{\"x\":[]}]]",
+    "7",
+    "true",
+    "-1.5e-3",
+];
+
 /// A text at random: an envelope with its keys in any order, some twice, some missing, some with
 /// escapes, values of any kind, and spaces anywhere.
 fn envelope(random: &mut fastrand::Rng, seq: u64) -> String {
-    let ops = [
-        "0", "0", "0", "0", "11", "0.0", "0e0", "\"0\"", "null", "-0", "[0]",
-    ];
-    let seqs = [
-        "1.5",
-        "-1",
-        "null",
-        "\"7\"",
-        "1e3",
-        "18446744073709551616",
-        "{}",
-    ];
-    let names = [
-        "\"TEST\"",
-        "\"T\\u0045ST\"",
-        "null",
-        "7",
-        "\"\"",
-        "\"a\\\"b\"",
-    ];
-    let datas = [
-        "{}",
-        "[]",
-        "null",
-        "\"}\"",
-        r#"{"op":7,"s":99,"t":"X","d":{"op":9}}"#,
-        r#"{"a":"\\","b":"}]\"{["}"#,
-        "[1,[2,{\"x\":[]}]]",
-        "7",
-        "true",
-        "-1.5e-3",
-    ];
     let mut pick = |from: &[&str]| from[random.usize(0..from.len())].to_owned();
     let mut keys = vec![
-        ("op", pick(&ops)),
-        ("t", pick(&names)),
-        ("d", pick(&datas)),
-        ("x", pick(&datas)),
+        ("op", pick(&OPS)),
+        ("t", pick(&NAMES)),
+        ("d", pick(&DATAS)),
+        ("x", pick(&DATAS)),
     ];
     let number = if random.u8(0..3) > 0 {
         seq.to_string()
     } else {
-        seqs[random.usize(0..seqs.len())].to_owned()
+        SEQS[random.usize(0..SEQS.len())].to_owned()
     };
     keys.push(("s", number));
     if random.u8(0..4) == 0 {
         let again = keys[random.usize(0..keys.len())].0;
         // No op that asks for something, no number that was given before.
         let from = match again {
-            "op" => &ops[..],
-            "s" => &seqs,
-            _ => &datas,
+            "op" => &OPS[..],
+            "s" => &SEQS,
+            _ => &DATAS,
         };
         keys.push((again, from[random.usize(0..from.len())].to_owned()));
     }
