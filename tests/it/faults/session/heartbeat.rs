@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use shardstream::{
     Cause, Error, ShardId,
-    local::{Act, Fault, Moment, Step},
+    local::{Act, Fault, Moment, Record, Step},
     queue::{Permit, Queue},
 };
 use tokio::sync::watch;
@@ -291,6 +291,38 @@ fn f73_a_user_who_is_away_loses_nothing_and_the_heart_beats() {
         assert_eq!(player.notices("slow_consumer"), 1);
         assert_eq!(player.notices("reading_resumed"), 1);
         assert_eq!(player.shard.status().counters.duplicates, 0);
+    });
+}
+
+/// Goal: while reading is paused no ack is missed, and afterwards a missing one gets its whole time
+/// anew. Method: the server acks nothing any more, and the user comes back between two beats.
+#[test]
+fn f73_the_ack_deadline_starts_again_when_the_user_comes_back() {
+    in_memory(async |place| {
+        let world = place.world().await;
+        let mut player = world.player_with(|config| {
+            let mut limits = place.limits();
+            limits.buffered_events_max = 32;
+            config.limits(limits)
+        });
+        player.until_event("READY").await;
+        player.goes_on().await;
+        next_beat(&world, &mut player).await;
+        world.send(10_000);
+        world.gateway.misbehave_always([Fault::withhold_acks()]);
+        let is_beat = |seen: &Record| matches!(seen.act, Act::Heartbeat { .. });
+        let nth = world.heartbeats().len() + 3;
+        world.gateway.wait_for_nth(nth, is_beat).await.unwrap();
+        tokio::time::sleep(secs(20)).await;
+        let back = world.elapsed();
+        let ended = player.until_ended().await;
+        assert_eq!((ended.cause, ended.resumable), (Cause::Silence, true));
+        let time = INTERVAL + secs(8);
+        world.took(since(back, ended.at), time..=time);
+        world.gateway.misbehave_always([]);
+        player.until_notice("resumed").await;
+        player.goes_on().await;
+        assert_eq!(world.identifies().len(), 1);
     });
 }
 
