@@ -239,8 +239,3 @@ pub enum Refused {
 
 /// How many times in a row a refused credential is fetched again before the shard gives up.
 pub(crate) const RENEWALS_MAX: u32 = 3;
-
-/// The delay that a server asked for by `Retry-After`, cut to what is believed.
-pub(crate) fn believed(retry_after: Duration, max: Duration) -> Duration {
-    retry_after.min(max)
-}

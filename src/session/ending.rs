@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     notice::{Cause, Notice},
-    platform::{CloseAction, Platform, RENEWALS_MAX, Refused, believed},
+    platform::{CloseAction, Platform, RENEWALS_MAX, Refused},
 };
 
 const fn millis(millis: u64) -> Duration {
@@ -64,9 +64,7 @@ impl<P: Platform> Session<P> {
         status: Option<u16>,
         retry_after: Option<Duration>,
     ) {
-        let asked = retry_after.map_or(Duration::ZERO, |asked| {
-            believed(asked, self.limits.retry_after_max)
-        });
+        let asked = self.believed(retry_after);
         if let Endpoint::Resume(_) = self.dialled {
             // The session may live on behind the base url; the resume url is not tried again.
             if let Some(held) = &mut self.held {
@@ -108,9 +106,7 @@ impl<P: Platform> Session<P> {
             self.stop(Stop::Credentials);
             return;
         }
-        let asked = retry_after.map_or(Duration::ZERO, |asked| {
-            believed(asked, self.limits.retry_after_max)
-        });
+        let asked = self.believed(retry_after);
         self.finish(now, Cause::Connect, false, asked);
     }
 
@@ -259,6 +255,13 @@ impl<P: Platform> Session<P> {
             self.failed_resumes = 0;
         }
         Ok(Plan { wait, lose })
+    }
+
+    /// The wait that a server asked for by `Retry-After`, cut to what is believed.
+    fn believed(&self, retry_after: Option<Duration>) -> Duration {
+        retry_after.map_or(Duration::ZERO, |asked| {
+            asked.min(self.limits.retry_after_max)
+        })
     }
 
     fn quick_wait(&mut self, now: Instant, at_once: bool) -> Duration {

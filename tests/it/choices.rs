@@ -1,6 +1,5 @@
 //! Every choice of TLS and compression, over real TLS connections with authorities made here.
 //! Whatever is chosen, the events are the same.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by it")]
 
 mod authority;
 

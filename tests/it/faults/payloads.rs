@@ -1,5 +1,4 @@
 //! Payloads: what is not JSON, not an envelope, not the event that it says it is.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by it")]
 
 use std::{fmt::Write as _, fs, path::Path, sync::Arc, time::Duration};
 
