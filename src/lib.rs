@@ -57,6 +57,7 @@
 //! | `transport` | Where is the socket? |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
+//! | [`stream`] | How do I run many? |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 #![forbid(unsafe_code)]
@@ -81,6 +82,7 @@ pub mod rest;
 mod secret;
 mod session;
 mod shard;
+pub mod stream;
 mod transport;
 
 pub use config::{Config, ConfigBuilder};

@@ -24,7 +24,7 @@ mod shared;
 mod status;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,
@@ -151,12 +151,7 @@ impl<P: Platform> Shard<P> {
     /// As [`next_event`](Self::next_event).
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
-        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
-        match &entry.what {
-            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
-            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
-            What::Error(error) => Err(error.clone()),
-        }
+        self.message()
     }
 
     /// Which shard of how many it is.
@@ -257,6 +252,39 @@ impl<P: Platform> Shard<P> {
         }
         self.end_given |= result.is_err();
         Poll::Ready(result)
+    }
+
+    /// The stream of raw messages: as [`next_message`](Self::next_message), and it ends after the
+    /// fatal error.
+    pub(crate) fn poll_next_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Error>>> {
+        if self.end_given {
+            return Poll::Ready(None);
+        }
+        let taken = ready!(self.poll_entry(cx));
+        Poll::Ready(Some(taken.and_then(|()| self.message())))
+    }
+
+    /// Whether what comes next lies in another batch.
+    pub(crate) fn is_between_batches(&self) -> bool {
+        self.reader.at_end()
+    }
+
+    /// Whether the fatal error was given.
+    pub(crate) const fn has_given_end(&self) -> bool {
+        self.end_given
+    }
+
+    /// The entry just taken, as it came.
+    fn message(&self) -> Result<Message, Error> {
+        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        match &entry.what {
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
+            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
+            What::Error(error) => Err(error.clone()),
+        }
     }
 
     /// The entry just taken, decoded.
