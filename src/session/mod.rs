@@ -667,3 +667,29 @@ pub struct Counters {
     /// Commands of the user sent.
     pub commands: u64,
 }
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        // A field that is added is named here, or this does not compile.
+        let Self {
+            connects,
+            identifies,
+            resumes,
+            heartbeats,
+            acks,
+            events,
+            duplicates,
+            garbled,
+            commands,
+        } = other;
+        self.connects += connects;
+        self.identifies += identifies;
+        self.resumes += resumes;
+        self.heartbeats += heartbeats;
+        self.acks += acks;
+        self.events += events;
+        self.duplicates += duplicates;
+        self.garbled += garbled;
+        self.commands += commands;
+    }
+}
