@@ -59,6 +59,8 @@ pub struct Config<P> {
     wanted: Option<Wanted>,
     /// By field; the first is what the user hears of.
     problems: Vec<(&'static str, String)>,
+    /// Why it stands for one that could not be made.
+    refused: Option<Error>,
 }
 
 impl<P: Platform> Config<P> {
@@ -88,6 +90,7 @@ impl<P: Platform> Config<P> {
             resume: None,
             wanted: None,
             problems: Vec::new(),
+            refused: None,
             source,
         };
         let problem = config.source.check().err();
@@ -168,6 +171,9 @@ impl<P: Platform> Config<P> {
 
     /// The first field that cannot work, as an error.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
         match self.problems.first() {
             None => Ok(()),
             Some((field, problem)) => Err(Error::new(
@@ -175,6 +181,12 @@ impl<P: Platform> Config<P> {
                 format!("{field}: {problem}"),
             )),
         }
+    }
+
+    /// Stands for a configuration that could not be made: a shard of it ends with this error.
+    pub(crate) fn refused(mut self, error: Error) -> Self {
+        self.refused = Some(error);
+        self
     }
 
     /// Notes what is wrong with a field, or that nothing is any more.

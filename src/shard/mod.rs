@@ -422,6 +422,13 @@ impl<P: Platform> ShardHandle<P> {
     }
 }
 
+impl<P: Platform> ShardHandle<P> {
+    /// When so many shards that wait can have identified; `None` where the queue cannot tell.
+    pub(crate) fn queue_outlook(&self, starts: usize) -> Option<std::time::Duration> {
+        self.shared.config.queue().outlook(starts)
+    }
+}
+
 // By hand, because a derive would ask the same of `P`.
 impl<P: Platform> Clone for ShardHandle<P> {
     fn clone(&self) -> Self {

@@ -14,10 +14,15 @@ use std::{
 
 use futures::{channel::oneshot, stream::FusedStream, stream::Stream};
 
-use super::merge::{Alarm, Merge, Source};
+use super::{
+    merge::{Alarm, Merge, Source},
+    set::{self, Progress},
+    store::Sessions,
+};
 use crate::{
     error::Error,
     id::ShardId,
+    session::Shutdown,
     shard::{Message, Meta, ShardHandle},
 };
 
@@ -65,6 +70,22 @@ macro_rules! merged_stream {
             /// A handle of each shard that has not ended, in no particular order.
             pub fn handles(&self) -> impl Iterator<Item = &ShardHandle<S::Platform>> {
                 self.0.merge.handles()
+            }
+
+            /// How far the set has come. Those that have ended do not count.
+            pub fn progress(&self) -> Progress {
+                set::progress(self.handles().cloned())
+            }
+
+            /// Ends all shards at once; see [`stream::shutdown`](super::shutdown).
+            ///
+            /// With [`Shutdown::End`] what they have received can still be taken here.
+            pub fn shutdown(
+                &self,
+                how: Shutdown,
+            ) -> impl Future<Output = Sessions> + Send + use<S> {
+                let handles: Vec<_> = self.handles().cloned().collect();
+                set::shutdown(handles, how)
             }
 
             /// The shards that have not ended, each with what it has not given yet.
