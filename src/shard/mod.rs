@@ -55,7 +55,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind},
     id::ShardId,
-    platform::{DecodeError, IntentsOf, Platform},
+    platform::{DecodeError, EventSet as _, IntentsOf, Platform},
     session::{Reconnect, Shutdown, State},
 };
 
@@ -138,6 +138,34 @@ impl<P: Platform> Shard<P> {
     /// Dropped before it is done, nothing is taken: the next call gives the event.
     pub async fn next_event(&mut self) -> Result<P::Event, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
+        self.decoded().1
+    }
+
+    /// The next event of a set; the others on the way to it are dropped, not decoded.
+    ///
+    /// What is dropped counts as taken and does not come again, also when the future is dropped
+    /// later. Errors are given whatever the set. Where a bot never wants an event,
+    /// [`ConfigBuilder::event_flags`](crate::ConfigBuilder::event_flags) drops it earlier.
+    ///
+    /// ```no_run
+    /// # async fn run(mut shard: shardstream::Shard) -> Result<(), shardstream::Error> {
+    /// use shardstream::EventFlags;
+    ///
+    /// let ready = shard.next_event_of(EventFlags::READY).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing of the set is taken.
+    pub async fn next_event_of(&mut self, wanted: P::EventFlags) -> Result<P::Event, Error> {
+        let event = |name: &str| wanted.has_event(name);
+        poll_fn(|cx| self.poll_wanted(cx, event, wanted.has_notices())).await?;
         self.decoded().1
     }
 
@@ -257,6 +285,33 @@ impl<P: Platform> Shard<P> {
         }
         self.end_given |= result.is_err();
         Poll::Ready(result)
+    }
+
+    /// Takes entries up to the next that is wanted.
+    fn poll_wanted(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: impl Fn(&str) -> bool,
+        notices: bool,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            ready!(self.poll_entry(cx))?;
+            let wanted = self
+                .reader
+                .entry()
+                .is_none_or(|(batch, entry)| match &entry.what {
+                    What::Frame(place) => {
+                        let text = batch.text_at(place);
+                        let header = place.header;
+                        event(&Envelope { text, header }.event().unwrap_or_default())
+                    }
+                    What::Notice(_) => notices,
+                    What::Error(_) => true,
+                });
+            if wanted {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     /// The entry just taken, decoded.
