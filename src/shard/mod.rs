@@ -36,11 +36,7 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
-use self::{
-    batch::{Place, What},
-    handover::Reader,
-    shared::Shared,
-};
+use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
     credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
@@ -179,9 +175,9 @@ impl<P: Platform> Shard<P> {
     /// As [`next_event`](Self::next_event).
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
-        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        let (text, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
         match &entry.what {
-            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(text), *place))),
             What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
             What::Error(error) => Err(error.clone()),
         }
@@ -296,18 +292,12 @@ impl<P: Platform> Shard<P> {
     ) -> Poll<Result<(), Error>> {
         loop {
             ready!(self.poll_entry(cx))?;
-            let wanted = self
-                .reader
-                .entry()
-                .is_none_or(|(batch, entry)| match &entry.what {
-                    What::Frame(place) => {
-                        let text = batch.text_at(place);
-                        let header = place.header;
-                        event(&Envelope { text, header }.event().unwrap_or_default())
-                    }
-                    What::Notice(_) => notices,
-                    What::Error(_) => true,
-                });
+            let wanted = self.reader.entry();
+            let wanted = wanted.is_none_or(|(text, entry)| match &entry.what {
+                What::Frame(place) => event(&place.envelope(text).event().unwrap_or_default()),
+                What::Notice(_) => notices,
+                What::Error(_) => true,
+            });
             if wanted {
                 return Poll::Ready(Ok(()));
             }
@@ -316,11 +306,11 @@ impl<P: Platform> Shard<P> {
 
     /// The entry just taken, decoded.
     fn decoded(&self) -> (Meta, Result<P::Event, Error>) {
-        let Some((batch, entry)) = self.reader.entry() else {
+        let Some((text, entry)) = self.reader.entry() else {
             return (Meta::default(), Err(nothing_taken()));
         };
         match &entry.what {
-            What::Frame(place) => decode::<P>(batch.text_at(place), place),
+            What::Frame(place) => decode::<P>(&place.envelope(text), place.replayed),
             What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
             What::Error(error) => {
                 let seq = error.seq();
@@ -339,27 +329,22 @@ fn nothing_taken() -> Error {
     Error::new(ErrorKind::Frame, "no entry was taken")
 }
 
-fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Error>) {
-    let envelope = Envelope {
-        text,
-        header: place.header,
-    };
+fn decode<P: Platform>(envelope: &Envelope<'_>, replayed: bool) -> (Meta, Result<P::Event, Error>) {
     let name = envelope.event().unwrap_or_default();
-    let event =
-        P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(&envelope) {
-            Some(exact) => P::decode(&name, exact.data()),
-            None => Err(problem),
-        });
+    let event = P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(envelope) {
+        Some(exact) => P::decode(&name, exact.data()),
+        None => Err(problem),
+    });
     let event = event.map_err(|problem: DecodeError| {
         Error::new(
             ErrorKind::Event,
             "the payload of an event could not be decoded",
         )
         .with_event(name.as_ref())
-        .with_seq(place.header.seq)
+        .with_seq(envelope.header.seq)
         .with_source(problem)
     });
-    (frame::meta(&envelope, place.replayed), event)
+    (frame::meta(envelope, replayed), event)
 }
 
 /// Items are what [`next_event`](Shard::next_event) gives, with what is around each event. The
