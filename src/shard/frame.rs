@@ -144,6 +144,16 @@ impl Frame {
         self.text.bytes_at(&self.place)
     }
 
+    /// An error about this frame's event, for an [`OwnEvent`](crate::OwnEvent) that is written by
+    /// hand: of kind [`ErrorKind::Event`], with the name and the sequence.
+    pub fn error(&self, message: &'static str) -> Error {
+        let error = Error::new(ErrorKind::Event, message).with_seq(self.seq());
+        match self.event_name() {
+            Some(name) => error.with_event(name.as_ref()),
+            None => error,
+        }
+    }
+
     /// Decodes `d`, borrowing from the frame where `T` does.
     ///
     /// # Errors
@@ -157,14 +167,12 @@ impl Frame {
         });
         decoded.map_err(|problem| {
             let message = "the payload does not have the shape asked for";
-            let error = Error::new(ErrorKind::Event, message)
-                .with_seq(self.seq())
-                .with_source(problem);
-            match self.event_name() {
-                Some(name) => error.with_event(name.as_ref()),
-                None => error,
-            }
+            self.error(message).with_source(problem)
         })
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        meta(&self.envelope(), self.replayed())
     }
 
     fn envelope(&self) -> Envelope<'_> {
@@ -173,6 +181,15 @@ impl Frame {
 
     fn exact(&self) -> Option<Envelope<'_>> {
         exact(&self.envelope())
+    }
+}
+
+impl Meta {
+    pub(super) fn of_error(error: &Error) -> Self {
+        Self {
+            seq: error.seq(),
+            ..Self::default()
+        }
     }
 }
 

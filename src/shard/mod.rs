@@ -6,6 +6,7 @@
 //! | `link` | What does the driver hold? |
 //! | `handover`, `batch` | How does text get from the driver's task to the user's? |
 //! | `frame` | What does a raw message look like? |
+//! | `own` | May I bring my own events? |
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
 //! | `resume` | What must be kept over a restart? |
@@ -18,6 +19,7 @@ mod driver;
 mod frame;
 mod handover;
 mod link;
+mod own;
 mod resume;
 mod sender;
 mod shared;
@@ -40,6 +42,7 @@ use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
     credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
+    own::{OwnEvent, TypedShard, own_names_differ},
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
@@ -51,6 +54,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind},
     id::ShardId,
+    notice::Notice,
     platform::{DecodeError, EventSet as _, IntentsOf, Platform},
     session::{Reconnect, Shutdown, State},
 };
@@ -175,12 +179,7 @@ impl<P: Platform> Shard<P> {
     /// As [`next_event`](Self::next_event).
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
-        let (text, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
-        match &entry.what {
-            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(text), *place))),
-            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
-            What::Error(error) => Err(error.clone()),
-        }
+        self.message_taken()
     }
 
     /// Which shard of how many it is.
@@ -304,6 +303,24 @@ impl<P: Platform> Shard<P> {
         }
     }
 
+    /// The entry just taken, as it is.
+    fn message_taken(&self) -> Result<Message, Error> {
+        let (text, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        match &entry.what {
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(text), *place))),
+            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
+            What::Error(error) => Err(error.clone()),
+        }
+    }
+
+    /// The entry just taken, where it is a notice.
+    fn notice_taken(&self) -> Option<Notice> {
+        match &self.reader.entry()?.1.what {
+            What::Notice(notice) => Some(notice.clone()),
+            What::Frame(_) | What::Error(_) => None,
+        }
+    }
+
     /// The entry just taken, decoded.
     fn decoded(&self) -> (Meta, Result<P::Event, Error>) {
         let Some((text, entry)) = self.reader.entry() else {
@@ -312,14 +329,7 @@ impl<P: Platform> Shard<P> {
         match &entry.what {
             What::Frame(place) => decode::<P>(&place.envelope(text), place.replayed),
             What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
-            What::Error(error) => {
-                let seq = error.seq();
-                let meta = Meta {
-                    seq,
-                    ..Meta::default()
-                };
-                (meta, Err(error.clone()))
-            }
+            What::Error(error) => (Meta::of_error(error), Err(error.clone())),
         }
     }
 }

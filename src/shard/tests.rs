@@ -5,4 +5,5 @@ mod commands;
 mod faults;
 mod filters;
 mod life;
+mod own;
 mod slow;
