@@ -58,6 +58,7 @@
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
 //! | [`stream`] | How do I run many? |
+//! | `handler` | May I have callbacks? |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 #![forbid(unsafe_code)]
@@ -69,6 +70,8 @@ mod config;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+#[cfg(feature = "handler")]
+pub mod handler;
 mod id;
 mod limits;
 #[cfg(feature = "local-gateway")]
@@ -95,8 +98,10 @@ pub use notice::{Cause, Notice};
 pub use platform::Compression;
 pub use secret::Token;
 pub use session::{Counters, Reconnect, Shutdown, State};
+#[doc(hidden)]
+pub use shard::own_names_differ;
 pub use shard::{
-    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta,
-    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, Watch,
+    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta, OwnEvent,
+    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

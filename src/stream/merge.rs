@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,16 +13,17 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use futures::task::AtomicWaker;
+use futures::{stream::Stream, task::AtomicWaker};
 
 use crate::{
     error::Error,
     id::ShardId,
     platform::Platform,
-    shard::{Message, Meta, Shard, ShardHandle},
+    shard::{Message, Meta, OwnEvent, Shard, ShardHandle, TypedShard},
 };
 
-/// What can be merged: a [`Shard`], or a mutable borrow of one.
+/// What can be merged: a [`Shard`], a [`TypedShard`] whose events own what they hold, or a mutable
+/// borrow of one.
 pub trait Source: Unpin {
     /// The platform of the shard.
     type Platform: Platform;
@@ -63,7 +65,35 @@ impl<P: Platform> Source for Shard<P> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(Meta, Result<P::Event, Error>)>> {
-        futures::Stream::poll_next(std::pin::Pin::new(self), cx)
+        Stream::poll_next(Pin::new(self), cx)
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        self.poll_next_message(cx)
+    }
+
+    fn has_had_its_turn(&self) -> bool {
+        self.is_between_batches()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_given_end()
+    }
+}
+
+impl<E, P: Platform> Source for TypedShard<E, P>
+where
+    E: for<'a> OwnEvent<Event<'a> = E>,
+{
+    type Platform = P;
+    type Event = E;
+
+    fn handle(&self) -> ShardHandle<P> {
+        Shard::handle(self)
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Meta, Result<E, Error>)>> {
+        Stream::poll_next(Pin::new(self), cx)
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
