@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, Intents, UpdatePresence, close};
+use super::{Event, Intents, UpdatePresence, close, command};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -239,6 +239,10 @@ impl Platform for Discord {
 
     fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
         Event::decode(name, data)
+    }
+
+    fn sets_state(op: u64, payload: &[u8]) -> bool {
+        op == 3 && command::is_presence(payload)
     }
 
     fn notice(notice: Notice) -> Event {

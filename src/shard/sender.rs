@@ -25,7 +25,9 @@ const RESERVED_OPS: [u64; 3] = [1, 2, 6];
 ///
 /// Commands that set a state and have a limit of their own
 /// ([`Platform::LATEST_WINS`]: on Discord the presence, 5 in 20 seconds) do not keep others
-/// waiting: of those that wait for this limit the latest is sent, and the others never are.
+/// waiting: of those that wait for this limit the latest is sent, and the others never are. What
+/// was set last is set again, by itself, in a session that begins anew, which else would not know
+/// it; so is a raw one, where the platform knows its payload for a valid one.
 pub struct Sender<P> {
     commands: mpsc::Sender<Command>,
     len_max: usize,
