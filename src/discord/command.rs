@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
+    Intents,
     model::{ActivityKind, Channel, Guild, User},
     protocol::{Discord, Payload},
 };
@@ -420,6 +421,34 @@ impl RequestGuildMembers {
         }
         self.nonce = Some(nonce);
         Ok(self)
+    }
+
+    /// The guild.
+    pub const fn guild_id(&self) -> Id<Guild> {
+        self.guild_id
+    }
+
+    /// The most members that the answer may have; `None` where that is all of the guild.
+    pub fn members_max(&self) -> Option<usize> {
+        match self.limit {
+            Some(0) => None,
+            Some(limit) => Some(limit.into()),
+            None => Some(self.user_ids.len()),
+        }
+    }
+
+    /// The intents without which Discord does not answer: `GUILD_MEMBERS` for a list that no
+    /// prefix narrows, `GUILD_PRESENCES` for presences.
+    ///
+    /// <https://docs.discord.com/developers/events/gateway-events#request-guild-members>
+    pub fn intents(&self) -> Intents {
+        let mut intents = Intents::empty();
+        intents.set(
+            Intents::GUILD_MEMBERS,
+            self.query.as_ref().is_some_and(String::is_empty),
+        );
+        intents.set(Intents::GUILD_PRESENCES, self.presences);
+        intents
     }
 
     /// Asks for the members' presences as well. Needs the intent `GUILD_PRESENCES`.
