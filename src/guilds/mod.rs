@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `answer` | Which parts of a list of members have come? Pure. |
 //! | `members` | Who is in a guild? |
+//! | `arrive` | Have all guilds of READY come? |
 
 mod answer;
+mod arrive;
 mod members;
 #[cfg(test)]
 #[cfg(feature = "local-gateway")]

@@ -497,6 +497,79 @@ async fn it_works_while_nobody_takes_events_and_ends_with_the_shard() {
     }
 }
 
+fn guild(id: u64) -> String {
+    json!({"id": id.to_string(), "name": "Harbour", "owner_id": "1",
+        "verification_level": 0, "default_message_notifications": 0,
+        "explicit_content_filter": 0, "mfa_level": 0})
+    .to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_guilds_have_arrived_over_a_cut_and_every_event_was_given() {
+    let gateway = start(Gateway::builder().guilds([7, 8, 9]));
+    let mut shard = Shard::with_config(ShardId::ONE, config(&gateway).build().unwrap());
+    let mut names = Vec::new();
+    let arriving = shard.guilds_arrived(secs(20), |event| {
+        names.push(event.unwrap().kind().name());
+    });
+    let events = async {
+        let ready = |act: &Act| matches!(act, Act::Ready { .. });
+        gateway.wait_for(|record| ready(&record.act)).await.unwrap();
+        sleep(secs(15)).await;
+        gateway
+            .send(ShardId::ONE, "GUILD_CREATE", &guild(7))
+            .unwrap();
+        sleep(secs(1)).await;
+        gateway.order(ShardId::ONE, [Step::Rst]);
+        gateway
+            .send(ShardId::ONE, "GUILD_CREATE", &guild(8))
+            .unwrap();
+        let down = r#"{"id":"9","unavailable":true}"#;
+        gateway.send(ShardId::ONE, "GUILD_DELETE", down).unwrap();
+    };
+    let (arrivals, ()) = futures::future::join(arriving, events).await;
+    let arrivals = arrivals.unwrap();
+    assert!(arrivals.is_complete());
+    assert_eq!((arrivals.arrived(), arrivals.down().len()), (2, 1));
+    for (name, count) in [("READY", 1), ("GUILD_CREATE", 2), ("GUILD_DELETE", 1)] {
+        assert_eq!(
+            names.iter().filter(|known| **known == name).count(),
+            count,
+            "{names:?}"
+        );
+    }
+    // Nothing was taken beyond the last guild: the rest of the replay is still to come.
+    assert!(matches!(
+        shard.next_event().await,
+        Ok(Event::Gateway(_) | Event::Resumed(_))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guilds_that_do_not_arrive_in_time_are_missing() {
+    let gateway = start(Gateway::builder().guilds([7, 8]));
+    let queue = Arc::new(LocalQueue::new());
+    // Time before READY does not count.
+    gateway.misbehave([Fault::no_ready()]);
+    let config = config(&gateway).queue(queue).build().unwrap();
+    let mut shard = Shard::with_config(ShardId::ONE, config);
+    let mut ready = None;
+    let arriving = shard.guilds_arrived(secs(20), |event| {
+        if let Ok(Event::Ready(_)) = event {
+            ready = Some(Instant::now());
+        }
+    });
+    let arrivals = arriving.await.unwrap();
+    assert_eq!(ready.unwrap().elapsed().as_secs(), 20);
+    assert!(arrivals.has_begun() && !arrivals.is_complete());
+    assert_eq!(arrivals.missing().collect::<Vec<_>>(), [7, 8].map(Id::new));
+    shard.shutdown(crate::Shutdown::End).await;
+    let ended = shard
+        .guilds_arrived(secs(20), |event| panic!("{event:?}"))
+        .await;
+    assert!(ended.unwrap_err().is_fatal());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_stopped_reading_says_why_no_answer_comes() {
     let gateway = start(Gateway::builder());
