@@ -100,6 +100,10 @@ impl Shard<Discord> {
 
 impl ShardHandle<Discord> {
     /// See [`Shard::request_members`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
     pub fn request_members(
         &self,
         request: RequestGuildMembers,

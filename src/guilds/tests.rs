@@ -447,6 +447,103 @@ async fn dropped_at_every_poll_it_leaves_nothing_behind() {
     panic!("it never finished");
 }
 
+/// Goal: dropped in any of the states that it waits in, a request leaves nothing behind. Method:
+/// each state is brought about and checked by what was sent; then another request is answered.
+#[tokio::test(start_paused = true)]
+async fn dropped_in_each_state_it_leaves_nothing_behind() {
+    let narrow = || RequestGuildMembers::query(GUILD, "a", 5).unwrap();
+    let full = || RequestGuildMembers::all(GUILD);
+    let mute = || Fault::at(Moment::Command(8), []);
+    for state in [
+        "turn", "session", "room", "queue", "spacing", "answer", "retry",
+    ] {
+        let bench = Bench::on(start(Gateway::builder()));
+        bench.ask(narrow()).await.unwrap().unwrap();
+        let sender = bench.handle.sender();
+        let crowd = |n: u64| {
+            for n in 0..n {
+                sender.try_send_payload(4, &n).unwrap();
+            }
+        };
+        let mut others = Vec::new();
+        bench.gateway.misbehave_always([mute()]);
+        match state {
+            "turn" => others.extend((0..16).map(|_| bench.ask(narrow()))),
+            "session" => {
+                bench
+                    .gateway
+                    .misbehave_always([mute(), Fault::http(503, &[], "")]);
+                bench.cut();
+            }
+            "room" => {
+                crowd(200);
+                sleep(secs(1)).await;
+                crowd(sender.room() as u64);
+            }
+            "queue" => crowd(200),
+            "spacing" => others.push(bench.ask(full())),
+            _ => {}
+        }
+        sleep(secs(1)).await;
+        let before = bench.count();
+        let asking = bench.ask(if state == "queue" { narrow() } else { full() });
+        sleep(secs(1)).await;
+        if state == "retry" {
+            bench.rate_limit(&bench.asked(2).await["nonce"], 60.0);
+            sleep(secs(1)).await;
+        }
+        let sent = u64::from(matches!(state, "answer" | "retry"));
+        assert_eq!(bench.count() - before, sent, "{state}");
+        for asking in others.iter().chain([&asking]) {
+            asking.abort();
+        }
+        assert!(asking.await.unwrap_err().is_cancelled(), "{state}");
+        sleep(secs(1)).await;
+        assert_eq!(bench.handle.taps(), 0, "{state}");
+        bench.gateway.misbehave_always([]);
+        let after: Vec<_> = (0..20).map(|_| bench.ask(narrow())).collect();
+        for asking in after {
+            asking.await.unwrap().unwrap();
+        }
+        assert_eq!((bench.handle.taps(), sender.room()), (0, 256), "{state}");
+    }
+}
+
+/// Goal: an answer that comes at once and is larger than what is held for one who does not listen
+/// is no trouble for one who does. Method: so small a buffer that a turn of the driver fills it.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_parts_leaves_the_listener_its_turns() {
+    let gateway = start(Gateway::builder());
+    gateway.misbehave_always([Fault::at(Moment::Command(8), [])]);
+    let mut limits = Limits::default();
+    limits.buffered_bytes_max = 4096;
+    let config = config(&gateway).limits(limits).event_filter(|_| false);
+    let shard = Shard::with_config(ShardId::ONE, config.build().unwrap());
+    let bench = Bench {
+        gateway,
+        handle: shard.handle(),
+        taken: tokio::spawn(take(shard)),
+    };
+    let asking = bench.ask(RequestGuildMembers::all(GUILD));
+    let asked = bench.asked(1).await;
+    for index in 0..100 {
+        bench.answer(&asked, index, 100);
+    }
+    assert_eq!(asking.await.unwrap().unwrap().members.len(), 200);
+    // One who does not listen hears why there is no answer.
+    let request = RequestGuildMembers::query(GUILD, "a", 100).unwrap();
+    let mut asking = pin!(bench.handle.request_members(request));
+    assert!(timeout(secs(1), &mut asking).await.is_err());
+    let asked = bench.asked(2).await;
+    for index in 0..100 {
+        bench.answer(&asked, index, 100);
+    }
+    sleep(secs(1)).await;
+    let why = asking.await.unwrap_err();
+    assert!(why.to_string().contains("not taken as it came"), "{why}");
+    assert_eq!(bench.handle.taps(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_discord_would_not_answer_is_refused() {
     let gateway = start(Gateway::builder());
@@ -478,10 +575,7 @@ async fn a_request_that_discord_would_not_answer_is_refused() {
 async fn it_works_while_nobody_takes_events_and_ends_with_the_shard() {
     let gateway = start(Gateway::builder());
     for filtered in [false, true] {
-        let config = match filtered {
-            false => config(&gateway),
-            true => config(&gateway).event_filter(|_| false),
-        };
+        let config = config(&gateway).event_filter(move |_| !filtered);
         let shard = Shard::with_config(ShardId::ONE, config.build().unwrap());
         let request = || RequestGuildMembers::all(Id::new(u64::from(filtered)));
         shard.request_members(request()).await.unwrap();

@@ -66,9 +66,10 @@ impl Census {
         let roster = name.parse().ok().and_then(|id: u64| rosters.get(&id));
         let roster = roster.map_or(&[][..], Vec::as_slice);
         let (found, not_found) = find(roster, data);
-        let parts: Vec<&[&Value]> = match found.is_empty() {
-            true => vec![&[]],
-            false => found.chunks(PART_LEN).collect(),
+        let parts: Vec<&[&Value]> = if found.is_empty() {
+            vec![&[]]
+        } else {
+            found.chunks(PART_LEN).collect()
         };
         let count = parts.len();
         let part = |(index, members): (usize, &&[&Value])| {
