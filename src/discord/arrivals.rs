@@ -173,7 +173,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::GuildArrivals;
-    use crate::discord::Event;
+    use crate::{discord::Event, id::Id};
 
     /// Shows an event to two of them, decoded and raw, which agree.
     fn show(both: &mut [GuildArrivals; 2], name: &str, data: &Value) -> bool {
@@ -201,8 +201,8 @@ mod tests {
     fn ids(both: &[GuildArrivals; 2]) -> [Vec<u64>; 2] {
         let [some, _] = both;
         [
-            some.missing().map(|id| id.get()).collect(),
-            some.down().map(|id| id.get()).collect(),
+            some.missing().map(Id::get).collect(),
+            some.down().map(Id::get).collect(),
         ]
     }
 

@@ -80,7 +80,8 @@ impl Discord {
         }
     }
 
-    /// Sets the status and activities that the bot begins with; online with none by default.
+    /// Sets the status and activities that the bot begins with; online with none by default. One
+    /// that is set later, by a command, is set again behind this one in each new session.
     ///
     /// # Errors
     ///

@@ -515,8 +515,10 @@ async fn dropped_in_each_state_it_leaves_nothing_behind() {
 async fn a_burst_of_parts_leaves_the_listener_its_turns() {
     let gateway = start(Gateway::builder());
     gateway.misbehave_always([Fault::at(Moment::Command(8), [])]);
-    let mut limits = Limits::default();
-    limits.buffered_bytes_max = 4096;
+    let limits = Limits {
+        buffered_bytes_max: 4096,
+        ..Limits::default()
+    };
     let config = config(&gateway).limits(limits).event_filter(|_| false);
     let shard = Shard::with_config(ShardId::ONE, config.build().unwrap());
     let bench = Bench {
