@@ -23,6 +23,7 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
 mod tap;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
@@ -50,10 +51,10 @@ pub use self::{
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
 };
-// Rooms above ask through these; which do depends on the features.
+// Which rooms above ask through these depends on the features.
 #[cfg_attr(
     not(feature = "discord"),
-    expect(unused_imports, reason = "nobody asks")
+    allow(unused_imports, reason = "nobody asks")
 )]
 pub(crate) use self::tap::{Tap, Wanted};
 #[cfg(feature = "discord")]
@@ -407,6 +408,7 @@ impl<P: Platform> ShardHandle<P> {
     }
 
     /// Listens to frames beside the user; starts the shard, if nobody has yet.
+    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
     pub(crate) async fn tap(&self, wanted: Vec<Wanted>) -> Result<Tap<P>, Error> {
         self.shared.start();
         Tap::open(Arc::clone(&self.shared), wanted).await
