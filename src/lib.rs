@@ -57,6 +57,7 @@
 //! | `transport` | Where is the socket? |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
+//! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 #![forbid(unsafe_code)]
@@ -68,6 +69,8 @@ mod config;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+#[cfg(feature = "discord")]
+mod guilds;
 mod id;
 mod limits;
 #[cfg(feature = "local-gateway")]
@@ -87,6 +90,8 @@ pub use config::{Config, ConfigBuilder};
 #[cfg(feature = "discord")]
 pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "discord")]
+pub use guilds::Members;
 pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};

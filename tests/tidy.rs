@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "transport",
         ],
     ),
+    ("guilds", &["discord", "platform", "session", "shard"]),
     (
         "stream",
         &["observe", "platform", "queue", "rest", "session", "shard"],

@@ -45,11 +45,14 @@
 //!   frame of the client with 1000 or 1001 does so too; nothing else does.
 //! - A RESUME of a session that is still on another connection ends that one.
 //! - Events are not filtered by intents.
-//! - Op 8 is answered by one chunk without members.
+//! - Op 8 is answered with the members of [`Builder::members`], 1,000 a part, and a second request
+//!   for all of a guild within 30 seconds by `RATE_LIMITED`. No guild has sounds (op 31) or voice
+//!   channels (op 43).
 //!
 //! The server shares no code with the client: not the rules, not the WebSocket frames. A server
 //! that made the client's mistakes could not show them. It imports `id` and `secret` only.
 
+mod answers;
 mod builder;
 mod conn;
 mod event;

@@ -17,8 +17,9 @@ use super::{
     driver::Driver,
     handover::{Handover, lock},
     resume::ResumeState,
-    sender::Sender,
+    sender::{Queued, Sender},
     status::{Health, Status, Watch},
+    tap::Taps,
 };
 use crate::{
     config::Config,
@@ -26,7 +27,7 @@ use crate::{
     id::ShardId,
     observe,
     platform::Platform,
-    session::{Command, Reconnect, Resume, Shutdown, State},
+    session::{Reconnect, Resume, Shutdown, State},
 };
 
 /// What all who hold a part of the shard share.
@@ -34,7 +35,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
-    commands: mpsc::Sender<Command>,
+    pub(super) taps: Taps,
+    commands: mpsc::Sender<Queued>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
     held: Mutex<Option<Held>>,
@@ -60,7 +62,7 @@ pub(super) struct Requests {
 #[derive(Default)]
 enum Stage {
     /// Nobody has asked for an event yet.
-    Waiting(mpsc::Receiver<Command>),
+    Waiting(mpsc::Receiver<Queued>),
     Starting,
     Running(AbortHandle),
     #[default]
@@ -89,6 +91,7 @@ impl<P: Platform> Shared<P> {
         let shared = Arc::new(Self {
             id,
             handover: Handover::new(limits, cursor),
+            taps: Taps::new(limits.buffered_bytes_max),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
             control: Mutex::new(Control {

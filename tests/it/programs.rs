@@ -279,3 +279,26 @@ fn a_fatal_close_names_its_code_and_exits_with_1() {
     assert_eq!(tail.wait().0.code(), Some(1));
     gateway.terminate();
 }
+
+#[test]
+fn the_members_example_finds_who_is_there_and_names_who_is_not() {
+    let mut program = Program::start("members", &[""; 0], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{stderr}");
+    let expected = [
+        "1 guilds have come, 0 have not",
+        "refused: limit: 101 is not from 1 to 100",
+        "2500 members, 0 not found",
+        "  gull1",
+        "  gull2",
+        "  heron3",
+        "3 members, 0 not found",
+        "  heron3",
+        "  heron1003",
+        "  heron2003",
+        "1 members, 1 not found",
+        "  heron3",
+    ];
+    assert_eq!(program.seen, expected, "{stderr}");
+    assert_eq!(stderr, "");
+}
