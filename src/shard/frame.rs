@@ -129,7 +129,7 @@ impl Frame {
     }
 
     /// A frame in a batch of its own.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "twilight-model"))]
     pub(crate) fn alone(text: &str) -> Self {
         let place = Place {
             start: 0,
