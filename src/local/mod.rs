@@ -7,7 +7,8 @@
 //! what it can do at any time. What a client did is in its [log](Gateway::log).
 //!
 //! It works with real sockets ([`Builder::start`]) and in memory ([`Builder::start_in_memory`]),
-//! and keeps to tokio's clock, so that tests may pause it.
+//! and keeps to tokio's clock, so that tests may pause it. [`Traffic`] is what it can be fed with:
+//! events of all kinds by chance, to test and to load a bot with.
 //!
 //! ```
 //! use shardstream::{ShardId, local::{Act, Fault, Gateway}};
@@ -65,6 +66,7 @@ mod rules;
 mod script;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod wire;
 mod world;
 
@@ -86,6 +88,7 @@ pub use builder::Builder;
 pub use event::{BadEvent, Event, Feed};
 pub use log::{Act, End, Follow, Record, Stats};
 pub use script::{Fault, Moment, Step};
+pub use traffic::Traffic;
 
 use crate::id::ShardId;
 use world::World;

@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
+    platform::DecodeError,
 };
 
 /// A dispatch as the server sent it: its text, with the parts of its envelope already found.
@@ -103,11 +104,7 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        let decoded = json::decode(self.data()).or_else(|problem| match self.exact() {
-            Some(exact) => json::decode(exact.data()),
-            None => Err(problem),
-        });
-        decoded.map_err(|problem| {
+        self.decode_with(json::decode).map_err(|problem| {
             let message = "the payload does not have the shape asked for";
             let error = Error::new(ErrorKind::Event, message)
                 .with_seq(self.seq())
@@ -117,6 +114,32 @@ impl Frame {
                 None => error,
             }
         })
+    }
+
+    /// Decodes `d`, or, where that fails and a thorough look at the envelope finds `d` elsewhere,
+    /// that.
+    pub(crate) fn decode_with<'a, T>(
+        &'a self,
+        decode: impl Fn(&'a str) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        decode(self.data()).or_else(|problem| match self.exact() {
+            Some(exact) => decode(exact.data()),
+            None => Err(problem),
+        })
+    }
+
+    /// A frame in a batch of its own.
+    #[cfg(all(test, feature = "twilight-model"))]
+    pub(crate) fn alone(text: &str) -> Self {
+        let place = Place {
+            start: 0,
+            len: text.len(),
+            header: Header::parse(text).expect("a frame"),
+            replayed: false,
+        };
+        let mut batch = Batch::default();
+        batch.text.push_str(text);
+        Self::new(Arc::new(batch), place)
     }
 
     fn envelope(&self) -> Envelope<'_> {
