@@ -94,6 +94,15 @@ impl Batch {
             || (self.entries.len() < EVENTS_MAX && self.text.len() + len <= BYTES_MAX)
     }
 
+    /// Makes room for as much as there may be, where a full batch already waits and this one will
+    /// hardly stay small: a buffer that grows to it step by step is allocated ten times.
+    pub(super) fn make_room(&mut self) {
+        self.text
+            .reserve_exact(BYTES_MAX.saturating_sub(self.text.len()));
+        self.entries
+            .reserve(EVENTS_MAX.saturating_sub(self.entries.len()));
+    }
+
     /// Adds the text of one entry.
     pub(super) fn append(&mut self, text: &str) {
         let needed = self.text.len() + text.len();

@@ -161,8 +161,8 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        let decoded = json::decode(self.data()).or_else(|problem| match self.exact() {
-            Some(exact) => json::decode(exact.data()),
+        let decoded = json::decode_lean(self.data()).or_else(|problem| match self.exact() {
+            Some(exact) => json::decode_lean(exact.data()),
             None => Err(problem),
         });
         decoded.map_err(|problem| {

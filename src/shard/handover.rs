@@ -417,9 +417,14 @@ impl Writer {
         {
             return last;
         }
+        let busy = !queue.waiting.is_empty();
         let spare = queue.spare.take();
         drop(queue);
-        spare.unwrap_or_else(batch::from_pool)
+        let mut batch = spare.unwrap_or_else(batch::from_pool);
+        if busy {
+            batch.make_room();
+        }
+        batch
     }
 
     fn take_spare(&mut self) -> Batch {

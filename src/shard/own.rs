@@ -115,6 +115,37 @@ impl Wants {
 /// It does what the [`Shard`] does that it was made of, and shows all of its methods that take
 /// `&self`. Where the events own what they hold it is also a stream, of the events with what is
 /// around each.
+///
+/// Events that borrow do so from the shard: take a [`sender`](Shard::sender) before the loop, to
+/// answer them in it.
+///
+/// ```
+/// use serde::Deserialize;
+/// use shardstream::{Config, Id, Intents, Shard, ShardId, own_events};
+/// use shardstream::local::{Event, Feed, Gateway};
+///
+/// own_events! {
+///     #[derive(Debug, Deserialize)]
+///     struct Typing = "TYPING_START" {
+///         user_id: Id<()>,
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let typing = Event::new("TYPING_START", r#"{"user_id":"80351110224678913"}"#)?;
+/// let gateway = Gateway::builder().feed(Feed::new([typing])).start().await?;
+/// let config = Config::builder("any token", Intents::GUILD_MESSAGE_TYPING)
+///     .gateway_url(gateway.url())
+///     .build()?;
+///
+/// let mut shard = Shard::with_config(ShardId::ONE, config).typed::<Typing>();
+/// let typing = shard.next_event().await?;
+/// assert_eq!(typing.user_id, Id::new(80351110224678913));
+/// assert!(shard.is_ready());
+/// # Ok(())
+/// # }
+/// ```
 pub struct TypedShard<
     E,
     #[cfg(feature = "discord")] P: Platform = Discord,
