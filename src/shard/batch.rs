@@ -17,8 +17,8 @@ use crate::{
 /// 64 events in a batch: enough that the cost of handing over one vanishes, few enough that the
 /// user's task starts early.
 pub(super) const EVENTS_MAX: usize = 64;
-/// 64 KiB in a batch, with what is around its text: so much does one kept frame keep. A longer frame
-/// is a batch of its own.
+/// 64 KiB in a batch, with what is around its text: so much does one kept frame keep. A longer
+/// frame is a batch of its own.
 pub(super) const BYTES_MAX: usize = (64 << 10) - 256;
 /// An idle shard keeps a buffer up to this size; a larger one serves others meanwhile.
 const KEPT_BYTES_MAX: usize = 4 << 10;

@@ -10,9 +10,9 @@ use std::{
 
 use futures::{future::poll_fn, stream::Stream};
 
-use super::{Frame, Message, Meta, Shard, nothing_taken};
 #[cfg(feature = "discord")]
-use crate::discord::Discord;
+use super::Discord;
+use super::{Frame, Message, Meta, Shard, nothing_taken};
 use crate::{error::Error, notice::Notice, platform::Platform};
 
 /// An event type of your own: of the events that you name, the fields that you name.
@@ -486,14 +486,17 @@ macro_rules! own_events {
                 notice: $crate::Notice,
             ) -> ::core::option::Option<Self::Event<$event>> {
                 let _ = &notice;
-                $($crate::own_events!(@notice notice $name $variant [$($payload)?] $($($what)|+)?);)*
+                $($crate::own_events!(
+                    @notice notice $name $variant [$($payload)?] $($($what)|+)?
+                );)*
                 ::core::option::Option::None
             }
         }
     };
     (@enum $($rest:tt)*) => {
         ::core::compile_error!(
-            "own_events!: a variant reads `Name(Payload) = "EVENT_NAME"`, `Name = "EVENT_NAME"`,              `Name(Notice) = notice` or `Name(Frame) = _`"
+            "own_events!: a variant reads `Name(Payload) = \"EVENT_NAME\"`, \
+             `Name = \"EVENT_NAME\"`, `Name(Notice) = notice` or `Name(Frame) = _`"
         );
     };
 
@@ -533,7 +536,8 @@ macro_rules! own_events {
     };
     (@wants $event:ident $variant:ident $($other:tt)*) => {
         ::core::compile_error!(::core::concat!(
-            "own_events!: `", ::core::stringify!($variant), "` is followed by names in quotes with              `|` between them, by `notice` or by `_`, and not by `",
+            "own_events!: `", ::core::stringify!($variant), "` is followed by names in quotes \
+             with `|` between them, by `notice` or by `_`, and not by `",
             ::core::stringify!($($other)*), "`"
         ))
     };
@@ -581,7 +585,8 @@ macro_rules! own_events {
 
     ($($other:tt)*) => {
         ::core::compile_error!(
-            "own_events! declares `enum Name { Variant(Payload) = "EVENT_NAME", .. }` or              `struct Name = "EVENT_NAME" { field: Type, .. }`, each with at most one lifetime"
+            "own_events! declares `enum Name { Variant(Payload) = \"EVENT_NAME\", .. }` or \
+             `struct Name = \"EVENT_NAME\" { field: Type, .. }`, each with at most one lifetime"
         );
     };
 }

@@ -182,10 +182,8 @@ impl<'de> Reader<'de> {
         }
         if number.contains(['.', 'e', 'E']) {
             let value: f64 = number.parse().map_err(|_| Refused)?;
-            return match value.is_finite() {
-                true => visitor.visit_f64(value),
-                false => Err(Refused),
-            };
+            value.is_finite().then_some(()).ok_or(Refused)?;
+            return visitor.visit_f64(value);
         }
         if number.starts_with('-') {
             visitor.visit_i64(number.parse().map_err(|_| Refused)?)
@@ -529,8 +527,8 @@ mod tests {
         kind: Option<Kind>,
         new: Option<Newtype>,
         any: Value,
-        by_key: BTreeMap<String, Option<Box<Fields<'a>>>>,
-        by_number: BTreeMap<u8, ()>,
+        by_key: BTreeMap<String, Option<Box<Self>>>,
+        by_number: BTreeMap<u8, bool>,
         letter: char,
     }
 
@@ -564,7 +562,7 @@ mod tests {
         r#"{"any":-0}"#,
         r#"{"any":1e999}"#,
         r#"{"any":18446744073709551616}"#,
-        r#"{"by_number":{"7":null}}"#,
+        r#"{"by_number":{"7":true}}"#,
         r#"{"kind":{"One":null}}"#,
         r#"["a"]"#,
         r#"{"a":"\ud83d"}"#,
