@@ -119,8 +119,10 @@ pub use notice::{Cause, Notice};
 pub use platform::Compression;
 pub use secret::Token;
 pub use session::{Counters, Reconnect, Shutdown, State};
+#[doc(hidden)]
+pub use shard::own_names_differ;
 pub use shard::{
-    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta,
-    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, Watch,
+    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta, OwnEvent,
+    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

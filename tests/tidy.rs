@@ -139,6 +139,15 @@ fn exports(sources: &[Source]) -> BTreeMap<String, String> {
             }
         }
     }
+    // A macro that is exported is named at the root, whichever room wrote it.
+    for source in sources {
+        let texts: Vec<&str> = source.all.iter().map(|token| &*token.text).collect();
+        for tokens in texts.windows(5) {
+            if let ["macro_export", "]", "macro_rules", "!", name] = tokens {
+                names.insert((*name).to_owned(), room(source).to_owned());
+            }
+        }
+    }
     names
 }
 

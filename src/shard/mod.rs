@@ -6,6 +6,7 @@
 //! | `link` | What does the driver hold? |
 //! | `handover`, `batch` | How does text get from the driver's task to the user's? |
 //! | `frame` | What does a raw message look like? |
+//! | `own` | May I bring my own events? |
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
 //! | `resume` | What must be kept over a restart? |
@@ -19,6 +20,7 @@ mod driver;
 mod frame;
 mod handover;
 mod link;
+mod own;
 mod resume;
 mod sender;
 mod shared;
@@ -39,14 +41,11 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
-use self::{
-    batch::{Place, What},
-    handover::Reader,
-    shared::Shared,
-};
+use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
     credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
+    own::{OwnEvent, TypedShard, own_names_differ},
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
@@ -64,7 +63,8 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind},
     id::ShardId,
-    platform::{DecodeError, IntentsOf, Platform},
+    notice::Notice,
+    platform::{DecodeError, EventSet as _, IntentsOf, Platform},
     session::{Reconnect, Shutdown, State},
 };
 
@@ -150,6 +150,34 @@ impl<P: Platform> Shard<P> {
         self.decoded().1
     }
 
+    /// The next event of a set; the others on the way to it are dropped, not decoded.
+    ///
+    /// What is dropped counts as taken and does not come again, also when the future is dropped
+    /// later. Errors are given whatever the set. Where a bot never wants an event,
+    /// [`ConfigBuilder::event_flags`](crate::ConfigBuilder::event_flags) drops it earlier.
+    ///
+    /// ```no_run
+    /// # async fn run(mut shard: shardstream::Shard) -> Result<(), shardstream::Error> {
+    /// use shardstream::EventFlags;
+    ///
+    /// let ready = shard.next_event_of(EventFlags::READY).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing of the set is taken.
+    pub async fn next_event_of(&mut self, wanted: P::EventFlags) -> Result<P::Event, Error> {
+        let event = |name: &str| wanted.has_event(name);
+        poll_fn(|cx| self.poll_wanted(cx, event, wanted.has_notices())).await?;
+        self.decoded().1
+    }
+
     /// The next raw message: for who forwards frames, or decodes into types of their own.
     ///
     /// Order, errors and cancel safety are those of [`next_event`](Self::next_event), but nothing
@@ -160,12 +188,7 @@ impl<P: Platform> Shard<P> {
     /// As [`next_event`](Self::next_event).
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
-        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
-        match &entry.what {
-            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
-            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
-            What::Error(error) => Err(error.clone()),
-        }
+        self.message_taken()
     }
 
     /// Which shard of how many it is.
@@ -268,22 +291,54 @@ impl<P: Platform> Shard<P> {
         Poll::Ready(result)
     }
 
+    /// Takes entries up to the next that is wanted.
+    fn poll_wanted(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: impl Fn(&str) -> bool,
+        notices: bool,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            ready!(self.poll_entry(cx))?;
+            let wanted = self.reader.entry();
+            let wanted = wanted.is_none_or(|(text, entry)| match &entry.what {
+                What::Frame(place) => event(&place.envelope(text).event().unwrap_or_default()),
+                What::Notice(_) => notices,
+                What::Error(_) => true,
+            });
+            if wanted {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// The entry just taken, as it is.
+    fn message_taken(&self) -> Result<Message, Error> {
+        let (text, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        match &entry.what {
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(text), *place))),
+            What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
+            What::Error(error) => Err(error.clone()),
+        }
+    }
+
+    /// The entry just taken, where it is a notice.
+    fn notice_taken(&self) -> Option<Notice> {
+        match &self.reader.entry()?.1.what {
+            What::Notice(notice) => Some(notice.clone()),
+            What::Frame(_) | What::Error(_) => None,
+        }
+    }
+
     /// The entry just taken, decoded.
     fn decoded(&self) -> (Meta, Result<P::Event, Error>) {
-        let Some((batch, entry)) = self.reader.entry() else {
+        let Some((text, entry)) = self.reader.entry() else {
             return (Meta::default(), Err(nothing_taken()));
         };
         match &entry.what {
-            What::Frame(place) => decode::<P>(batch.text_at(place), place),
+            What::Frame(place) => decode::<P>(&place.envelope(text), place.replayed),
             What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
-            What::Error(error) => {
-                let seq = error.seq();
-                let meta = Meta {
-                    seq,
-                    ..Meta::default()
-                };
-                (meta, Err(error.clone()))
-            }
+            What::Error(error) => (Meta::of_error(error), Err(error.clone())),
         }
     }
 }
@@ -293,27 +348,22 @@ fn nothing_taken() -> Error {
     Error::new(ErrorKind::Frame, "no entry was taken")
 }
 
-fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Error>) {
-    let envelope = Envelope {
-        text,
-        header: place.header,
-    };
+fn decode<P: Platform>(envelope: &Envelope<'_>, replayed: bool) -> (Meta, Result<P::Event, Error>) {
     let name = envelope.event().unwrap_or_default();
-    let event =
-        P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(&envelope) {
-            Some(exact) => P::decode(&name, exact.data()),
-            None => Err(problem),
-        });
+    let event = P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(envelope) {
+        Some(exact) => P::decode(&name, exact.data()),
+        None => Err(problem),
+    });
     let event = event.map_err(|problem: DecodeError| {
         Error::new(
             ErrorKind::Event,
             "the payload of an event could not be decoded",
         )
         .with_event(name.as_ref())
-        .with_seq(place.header.seq)
+        .with_seq(envelope.header.seq)
         .with_source(problem)
     });
-    (frame::meta(&envelope, place.replayed), event)
+    (frame::meta(envelope, replayed), event)
 }
 
 /// Items are what [`next_event`](Shard::next_event) gives, with what is around each event. The

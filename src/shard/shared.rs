@@ -2,7 +2,7 @@
 
 use std::{
     fmt, mem,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Instant,
 };
 
@@ -16,6 +16,7 @@ use super::{
     batch::Cursor,
     driver::Driver,
     handover::{Handover, lock},
+    own::Wants,
     resume::ResumeState,
     sender::{Queued, Sender},
     status::{Health, Status, Watch},
@@ -40,6 +41,8 @@ pub(super) struct Shared<P: Platform> {
     status: watch::Sender<Status>,
     control: Mutex<Control>,
     held: Mutex<Option<Held>>,
+    /// What the user's own event type wants, once there is one.
+    own: OnceLock<Wants>,
 }
 
 #[derive(Default)]
@@ -101,6 +104,7 @@ impl<P: Platform> Shared<P> {
                 stage: Stage::Waiting(waiting),
             }),
             held: Mutex::new(held),
+            own: OnceLock::new(),
             config,
         });
         if let Err(problem) = shared.config.check() {
@@ -151,6 +155,22 @@ impl<P: Platform> Shared<P> {
             }
             first
         });
+    }
+
+    /// Whether an event reaches the user.
+    pub(super) fn wants_event(&self, name: &str) -> bool {
+        self.own.get().is_none_or(|own| (own.event)(name)) && self.config.wants_event(name)
+    }
+
+    /// Whether notices reach the user.
+    pub(super) fn wants_notices(&self) -> bool {
+        self.own.get().is_none_or(|own| own.notices) && self.config.wants_notices()
+    }
+
+    /// From now on only what the user's own event type wants reaches the user. A shard becomes
+    /// typed once at most.
+    pub(super) fn want(&self, wants: Wants) {
+        self.own.get_or_init(|| wants);
     }
 
     /// Where the session starts: how far the user has come, and what to resume.

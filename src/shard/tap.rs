@@ -22,7 +22,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::{batch::Place, decode, handover::lock, shared::Shared};
+use super::{decode, handover::lock, shared::Shared};
 use crate::{
     codec::envelope::{Envelope, Header},
     error::{Error, ErrorKind},
@@ -213,13 +213,11 @@ impl<P: Platform> Tap<P> {
             let message = "the answer was not taken as it came, and there is no room for more";
             return Err(Error::new(ErrorKind::Unanswered, message));
         };
-        let place = Place {
-            start: 0,
-            len: text.len(),
+        let envelope = Envelope {
+            text: &text,
             header,
-            replayed: false,
         };
-        decode::<P>(&text, &place).1
+        decode::<P>(&envelope, false).1
     }
 
     /// When a thing may be asked about, where that is not now.

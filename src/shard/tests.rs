@@ -3,5 +3,7 @@
 mod bench;
 mod commands;
 mod faults;
+mod filters;
 mod life;
+mod own;
 mod slow;

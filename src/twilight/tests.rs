@@ -33,7 +33,7 @@ fn frame(name: &str, data: impl std::fmt::Display) -> String {
 
 /// What twilight-model makes of a frame: the event, or why not.
 fn read(text: &str) -> Result<Event, String> {
-    let frame = Frame::alone(text);
+    let frame = Frame::from_text(text).expect("a frame");
     frame.to_twilight().map_err(|error| {
         assert_eq!(error.kind(), ErrorKind::Event);
         assert_eq!(error.event_name(), frame.event_name().as_deref());
@@ -282,7 +282,10 @@ fn errors_hold_nothing_of_the_payload() {
             json!({"id": canary, "guild_id": canary, "user": {"id": canary}}),
         ] {
             let text = json!({"t": name, "s": 7, "op": 0, "d": data}).to_string();
-            if let Err(error) = Frame::alone(&text).to_twilight() {
+            if let Err(error) = Frame::from_text(text.as_str())
+                .expect("a frame")
+                .to_twilight()
+            {
                 errors += 1;
                 let source = error.source().map(ToString::to_string);
                 let shown = format!("{error} {source:?}");

@@ -302,3 +302,36 @@ fn the_members_example_finds_who_is_there_and_names_who_is_not() {
     assert_eq!(program.seen, expected, "{stderr}");
     assert_eq!(stderr, "");
 }
+
+/// Runs a program that ends by itself, and gives what it printed.
+fn printed(name: &str) -> Vec<String> {
+    let mut program = Program::start::<&str>(name, &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{name}: {stderr}");
+    assert_eq!(stderr, "", "{name}");
+    std::mem::take(&mut program.seen)
+}
+
+#[test]
+fn own_events_prints_the_fields_that_it_names() {
+    let lines = [
+        "connected",
+        "80351110224678913 is typing",
+        "ines says \"The lamp is lit. \u{c4} light in the fog \u{1f526}\"",
+        "otto says \"Seen from the pier.\"",
+        "otto says \"Seen from the pier, twice.\"",
+        "somebody joined",
+    ];
+    assert_eq!(printed("own_events"), lines);
+}
+
+#[test]
+fn raw_forwards_the_frames_that_it_wants() {
+    let lines = [
+        "seq=4 MESSAGE_CREATE: Some(\"The lamp is lit. \u{c4} light in the fog \u{1f526}\")",
+        "seq=7 MESSAGE_CREATE: Some(\"Seen from the pier.\")",
+        "seq=10 MESSAGE_UPDATE: Some(\"Seen from the pier, twice.\")",
+        "seq=14 A_NEW_EVENT_NOBODY_KNOWS: None",
+    ];
+    assert_eq!(printed("raw"), lines);
+}
