@@ -14,11 +14,16 @@
 /// | `optional` | `Option` | `None` | `None` | unless `None` |
 /// | `default` | `Default` | the default | the default | always |
 /// | `sparse` | `Default` | the default | the default | unless it is the default |
-/// | `loose` | `Option` of text | `None` | `None`, as any other type | unless `None` |
+/// | `loose` | `Option` | `None` | `None`, as any other type | unless `None` |
+/// | `loose_nullable` | `Option` | `None` | `None`, as any other type | always |
+/// | `loose_default` | `Default` | the default | the default, as any other type | always |
+/// | `loose_sparse` | `Default` | the default | the default, as any other type | unless so |
 /// | `maybe` | `Maybe` | `Absent` | `Null` | unless `Absent` |
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 ///
-/// Unknown fields are skipped; of a field that is there twice the last counts.
+/// Unknown fields are skipped; of a field that is there twice the last counts. What is loose is
+/// what [`Lenient`](super::scalar::Lenient) makes of it: a field that does not say what the event
+/// is about costs no one the event.
 macro_rules! object {
     (
         $(#[$meta:meta])*
@@ -191,17 +196,24 @@ macro_rules! object {
     (@words default) => { "the default where absent" };
     (@words sparse) => { "the default where absent" };
     (@words loose) => { "may be absent" };
+    (@words loose_nullable) => { "may be `null`" };
+    (@words loose_default) => { "the default where absent" };
+    (@words loose_sparse) => { "the default where absent" };
     (@words maybe) => { "may be absent or `null`" };
     (@words marker) => { "there as `null` or absent" };
 
     (@slot nullable $ty:ty) => { $ty };
     (@slot optional $ty:ty) => { $ty };
     (@slot loose $ty:ty) => { $ty };
+    (@slot loose_nullable $ty:ty) => { $ty };
     (@slot $kind:ident $ty:ty) => { Option<$ty> };
 
     (@read required $map:ident) => { Some($map.next_value()?) };
     (@read maybe $map:ident) => { Some($map.next_value()?) };
-    (@read loose $map:ident) => { $map.next_value::<super::scalar::Loose>()?.0 };
+    (@read loose $map:ident) => { $map.next_value::<super::scalar::Loose<_>>()?.0 };
+    (@read loose_nullable $map:ident) => { object!(@read loose $map) };
+    (@read loose_default $map:ident) => { object!(@read loose $map) };
+    (@read loose_sparse $map:ident) => { object!(@read loose $map) };
     (@read marker $map:ident) => {{
         $map.next_value::<serde::de::IgnoredAny>()?;
         Some(true)
@@ -217,6 +229,7 @@ macro_rules! object {
     (@take nullable $slot:expr, $wire:expr) => { $slot };
     (@take optional $slot:expr, $wire:expr) => { $slot };
     (@take loose $slot:expr, $wire:expr) => { $slot };
+    (@take loose_nullable $slot:expr, $wire:expr) => { $slot };
     (@take $kind:ident $slot:expr, $wire:expr) => { $slot.unwrap_or_default() };
 
     (@write optional $object:ident, $wire:expr, $value:expr) => {
@@ -236,6 +249,9 @@ macro_rules! object {
         if !super::scalar::is_default(&$value) {
             serde::ser::SerializeStruct::serialize_field(&mut $object, $wire, &$value)?;
         }
+    };
+    (@write loose_sparse $object:ident, $wire:expr, $value:expr) => {
+        object!(@write sparse $object, $wire, $value)
     };
     (@write maybe $object:ident, $wire:expr, $value:expr) => {
         if !super::scalar::is_default(&$value) {
