@@ -14,12 +14,17 @@
 /// | `optional` | `Option` | `None` | `None` | unless `None` |
 /// | `default` | `Default` | the default | the default | always |
 /// | `sparse` | `Default` | the default | the default | unless it is the default |
-/// | `loose` | `Option` of text | `None` | `None`, as any other type | unless `None` |
+/// | `loose` | `Option` | `None` | `None`, as any other type | unless `None` |
+/// | `loose_nullable` | `Option` | `None` | `None`, as any other type | always |
+/// | `loose_default` | `Default` | the default | the default, as any other type | always |
+/// | `loose_sparse` | `Default` | the default | the default, as any other type | unless so |
 /// | `maybe` | `Maybe` | `Absent` | `Null` | unless `Absent` |
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 /// | `by_kind` | `ByKind` | up to the type | up to the type | unless `None` |
 ///
-/// Unknown fields are skipped; of a field that is there twice the last counts.
+/// Unknown fields are skipped; of a field that is there twice the last counts. What is loose is
+/// what [`Lenient`](super::scalar::Lenient) makes of it: a field that does not say what the event
+/// is about costs no one the event.
 macro_rules! object {
     (
         $(#[$meta:meta])*
@@ -139,7 +144,7 @@ macro_rules! object {
                 let mut slots = Self::default();
                 while let Some(found_key__) = map.next_key()? {
                     match found_key__ {
-                        $( Key::$field => slots.$field = object!(@read $kind map, slots, $ty), )*
+                        $( Key::$field => slots.$field = object!(@read_in $kind map, slots, $ty), )*
                         Key::UnknownField__ => {
                             map.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -152,7 +157,7 @@ macro_rules! object {
             pub(super) fn complete(self) -> Result<$name, &'static str> {
                 Ok($name {
                     $( $field: object!(
-                        @take $kind self, $field, object!(@wire $field $($wire)?)
+                        @take_of $kind self, $field, object!(@wire $field $($wire)?)
                     ), )*
                 })
             }
@@ -194,6 +199,9 @@ macro_rules! object {
     (@words default) => { "the default where absent" };
     (@words sparse) => { "the default where absent" };
     (@words loose) => { "may be absent" };
+    (@words loose_nullable) => { "may be `null`" };
+    (@words loose_default) => { "the default where absent" };
+    (@words loose_sparse) => { "the default where absent" };
     (@words maybe) => { "may be absent or `null`" };
     (@words by_kind) => { "may be absent" };
     (@words marker) => { "there as `null` or absent" };
@@ -202,37 +210,44 @@ macro_rules! object {
     (@slot optional $ty:ty) => { $ty };
     (@slot loose $ty:ty) => { $ty };
     (@slot by_kind $ty:ty) => { <$ty as super::slot::ByKind>::Slot };
+    (@slot loose_nullable $ty:ty) => { $ty };
     (@slot $kind:ident $ty:ty) => { Option<$ty> };
 
-    (@read required $map:ident, $slots:ident, $ty:ty) => { Some($map.next_value()?) };
-    (@read maybe $map:ident, $slots:ident, $ty:ty) => { Some($map.next_value()?) };
-    (@read loose $map:ident, $slots:ident, $ty:ty) => {
-        $map.next_value::<super::scalar::Loose>()?.0
+    (@read_in by_kind $map:ident, $slots:ident, $ty:ty) => {
+        <$ty as super::slot::ByKind>::read(&mut $map, $slots.kind)?
     };
-    (@read marker $map:ident, $slots:ident, $ty:ty) => {{
+    (@read_in $kind:ident $map:ident, $slots:ident, $ty:ty) => { object!(@read $kind $map) };
+
+    (@take_of by_kind $this:ident, $slot:ident, $wire:expr) => {
+        super::slot::ByKind::resolve($this.$slot, $this.kind)?
+    };
+    (@take_of $kind:ident $this:ident, $slot:ident, $wire:expr) => {
+        object!(@take $kind $this.$slot, $wire)
+    };
+
+    (@read required $map:ident) => { Some($map.next_value()?) };
+    (@read maybe $map:ident) => { Some($map.next_value()?) };
+    (@read loose $map:ident) => { $map.next_value::<super::scalar::Loose<_>>()?.0 };
+    (@read loose_nullable $map:ident) => { object!(@read loose $map) };
+    (@read loose_default $map:ident) => { object!(@read loose $map) };
+    (@read loose_sparse $map:ident) => { object!(@read loose $map) };
+    (@read marker $map:ident) => {{
         $map.next_value::<serde::de::IgnoredAny>()?;
         Some(true)
     }};
-    (@read by_kind $map:ident, $slots:ident, $ty:ty) => {
-        <$ty as super::slot::ByKind>::read(&mut $map, $slots.kind)?
-    };
-    (@read $kind:ident $map:ident, $slots:ident, $ty:ty) => { $map.next_value()? };
+    (@read $kind:ident $map:ident) => { $map.next_value()? };
 
-    (@take required $this:ident, $slot:ident, $wire:expr) => {
-        match $this.$slot {
+    (@take required $slot:expr, $wire:expr) => {
+        match $slot {
             Some(value) => value,
             None => return Err($wire),
         }
     };
-    (@take nullable $this:ident, $slot:ident, $wire:expr) => { $this.$slot };
-    (@take optional $this:ident, $slot:ident, $wire:expr) => { $this.$slot };
-    (@take loose $this:ident, $slot:ident, $wire:expr) => { $this.$slot };
-    (@take by_kind $this:ident, $slot:ident, $wire:expr) => {
-        super::slot::ByKind::resolve($this.$slot, $this.kind)?
-    };
-    (@take $kind:ident $this:ident, $slot:ident, $wire:expr) => {
-        $this.$slot.unwrap_or_default()
-    };
+    (@take nullable $slot:expr, $wire:expr) => { $slot };
+    (@take optional $slot:expr, $wire:expr) => { $slot };
+    (@take loose $slot:expr, $wire:expr) => { $slot };
+    (@take loose_nullable $slot:expr, $wire:expr) => { $slot };
+    (@take $kind:ident $slot:expr, $wire:expr) => { $slot.unwrap_or_default() };
 
     (@write optional $object:ident, $wire:expr, $value:expr) => {
         if let Some(value) = &$value {
@@ -254,6 +269,9 @@ macro_rules! object {
         if !super::scalar::is_default(&$value) {
             serde::ser::SerializeStruct::serialize_field(&mut $object, $wire, &$value)?;
         }
+    };
+    (@write loose_sparse $object:ident, $wire:expr, $value:expr) => {
+        object!(@write sparse $object, $wire, $value)
     };
     (@write maybe $object:ident, $wire:expr, $value:expr) => {
         if !super::scalar::is_default(&$value) {

@@ -9,6 +9,10 @@
 //! - What may be absent or `null` is an `Option`, and `None` either way, except where the two mean
 //!   different things ([`Maybe`], [`RoleTags`]). Lists and flags that may be absent are empty then;
 //!   `bool`s are `false`. Whatever Discord added after 2020 may be absent.
+//! - What an event is not about costs no one the event: a field that is not needed to tell whom
+//!   or what it names counts as absent where Discord sends another type than documented, a number
+//!   that does not fit is held to the nearest that does, and of more than 64 flags the first 64
+//!   are kept.
 //! - Everything serializes to what Discord would send, with absent for an optional `null`.
 //!
 //! A few deep or rarely used parts are kept as [`RawJson`] for now.
