@@ -28,6 +28,13 @@ enum Repr {
     Other(Box<str>),
 }
 
+impl Default for ImageHash {
+    /// The empty name, which no image has.
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
 impl ImageHash {
     /// Whether the name says that the image is animated.
     pub fn is_animated(&self) -> bool {

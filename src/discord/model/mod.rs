@@ -9,6 +9,10 @@
 //! - What may be absent or `null` is an `Option`, and `None` either way, except where the two mean
 //!   different things ([`Maybe`], [`RoleTags`]). Lists and flags that may be absent are empty then;
 //!   `bool`s are `false`. Whatever Discord added after 2020 may be absent.
+//! - What an event is not about costs no one the event: a field that is not needed to tell whom
+//!   or what it names counts as absent where Discord sends another type than documented, a number
+//!   that does not fit is held to the nearest that does, and of more than 64 flags the first 64
+//!   are kept.
 //! - Everything serializes to what Discord would send, with absent for an optional `null`.
 //!
 //! A few deep or rarely used parts are kept as [`RawJson`] for now.
@@ -18,11 +22,13 @@ mod macros;
 
 mod application;
 mod channel;
+mod command_data;
 mod component;
 mod emoji;
 mod guild;
 mod image;
 mod interaction;
+mod interaction_data;
 mod member;
 mod message;
 mod moderation;
@@ -32,7 +38,9 @@ mod presence;
 mod role;
 mod scalar;
 mod scheduled_event;
+mod slot;
 mod timestamp;
+mod untyped;
 mod user;
 mod voice;
 
@@ -41,11 +49,13 @@ pub use compact_str::CompactString;
 pub use self::{
     application::*,
     channel::*,
+    command_data::*,
     component::*,
     emoji::*,
     guild::*,
     image::ImageHash,
     interaction::*,
+    interaction_data::*,
     member::*,
     message::*,
     moderation::*,
@@ -55,6 +65,7 @@ pub use self::{
     scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
     scheduled_event::*,
     timestamp::{Timestamp, TimestampError},
+    untyped::UnknownObject,
     user::*,
     voice::*,
 };

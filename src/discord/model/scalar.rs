@@ -1,6 +1,6 @@
 //! How are small values kept? Visitors and types for what is neither object nor list.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use compact_str::CompactString;
 use serde::{
@@ -9,11 +9,15 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::{ImageHash, Timestamp};
+use crate::id::{Id, ShardId};
+
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Reads an integer of any size; what does not fit is held to the nearest that does.
+/// Reads an integer of any size; what does not fit is held to the nearest that does, and a fraction
+/// is cut.
 pub(super) struct AnyInteger;
 
 impl Visitor<'_> for AnyInteger {
@@ -29,6 +33,11 @@ impl Visitor<'_> for AnyInteger {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<i64, E> {
         Ok(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<i64, E> {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates, which is meant")]
+        Ok(value as i64)
     }
 }
 
@@ -51,9 +60,22 @@ impl Visitor<'_> for AnyBits {
         Ok(value.cast_unsigned())
     }
 
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<u64, E> {
+        // Beyond 2^63, which no peer can have meant bit by bit.
+        #[expect(clippy::cast_possible_truncation, reason = "saturates, which is meant")]
+        #[expect(clippy::cast_sign_loss, reason = "saturates, which is meant")]
+        Ok(value as u64)
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
-        text.parse()
-            .map_err(|_| E::invalid_value(Unexpected::Other("string"), &self))
+        // Sets in texts have no end: of a longer one the lowest 64 bits are kept.
+        let digits = text.bytes().map(|digit| digit.wrapping_sub(b'0'));
+        if text.is_empty() || digits.clone().any(|digit| digit > 9) {
+            return Err(E::invalid_value(Unexpected::Other("string"), &self));
+        }
+        Ok(digits.fold(0, |bits: u64, digit| {
+            bits.wrapping_mul(10).wrapping_add(u64::from(digit))
+        }))
     }
 }
 
@@ -183,6 +205,25 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+impl Lenient for Scalar {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self::Text(text.into()))
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(Self::Bool(value))
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "as JavaScript peers read it")]
+        Some(i64::try_from(number).map_or(Self::Number(number as f64), Self::Integer))
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        Some(Self::Number(number))
+    }
+}
+
 /// A text that lets whoever has it act for the bot, such as an interaction's token.
 ///
 /// `Debug` shows nothing of it; it is serialized as it is.
@@ -203,37 +244,70 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// Reads a text, and anything else as `None`.
-pub(super) struct Loose(pub(super) Option<CompactString>);
+/// What a type makes of each of JSON's types: `None` where nothing.
+pub(super) trait Lenient: Sized {
+    /// Whether it makes something of lists.
+    const OF_LIST: bool = false;
+    /// Whether it makes something of objects.
+    const OF_OBJECT: bool = false;
 
-impl<'de> Deserialize<'de> for Loose {
+    fn from_text(_text: &str) -> Option<Self> {
+        None
+    }
+
+    fn from_bool(_value: bool) -> Option<Self> {
+        None
+    }
+
+    fn from_integer(_number: i128) -> Option<Self> {
+        None
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates, which is meant")]
+        Self::from_integer(number as i128)
+    }
+
+    fn from_list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
+        IgnoredAny.visit_seq(list).map(|_| None)
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        IgnoredAny.visit_map(object).map(|_| None)
+    }
+}
+
+/// Reads any value: `null`, and what `T` makes nothing of, as `None`.
+pub(super) struct Loose<T>(pub(super) Option<T>);
+
+impl<'de, T: Lenient> Deserialize<'de> for Loose<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Option<CompactString>;
+        struct Any<T>(PhantomData<T>);
+        impl<'de, T: Lenient> Visitor<'de> for Any<T> {
+            type Value = Option<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("any value")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Some(text.into()))
+                Ok(T::from_text(text))
             }
 
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(None)
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(T::from_bool(value))
             }
 
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(None)
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(T::from_integer(number.into()))
             }
 
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(None)
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(T::from_integer(number.into()))
             }
 
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(None)
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(T::from_fraction(number))
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -241,14 +315,122 @@ impl<'de> Deserialize<'de> for Loose {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                IgnoredAny.visit_seq(list).map(|_| None)
+                T::from_list(list)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                IgnoredAny.visit_map(map).map(|_| None)
+            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+                T::from_object(object)
             }
         }
-        deserializer.deserialize_any(Any).map(Self)
+        deserializer.deserialize_any(Any(PhantomData)).map(Self)
+    }
+}
+
+impl Lenient for Nonce {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self::Text(text.into()))
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self::Number)
+    }
+}
+
+macro_rules! lenient_integers {
+    ($($integer:ident),*) => {
+        $(
+            /// Held to the nearest that fits; a fraction is cut.
+            impl Lenient for $integer {
+                fn from_integer(number: i128) -> Option<Self> {
+                    let nearest = if number < 0 { Self::MIN } else { Self::MAX };
+                    Some(Self::try_from(number).unwrap_or(nearest))
+                }
+            }
+        )*
+    };
+}
+
+lenient_integers!(i64, u8, u32, u64);
+
+impl Lenient for f64 {
+    fn from_integer(number: i128) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "as JavaScript peers read it")]
+        Some(number as Self)
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        Some(number)
+    }
+}
+
+impl Lenient for bool {
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl Lenient for CompactString {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Lenient for ImageHash {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Lenient for Timestamp {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl<T> Lenient for Id<T> {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self::new)
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        u64::try_from(number).ok().map(Self::new)
+    }
+
+    fn from_fraction(_number: f64) -> Option<Self> {
+        None
+    }
+}
+
+impl Lenient for ShardId {
+    const OF_LIST: bool = true;
+
+    fn from_list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
+        let numbers = Vec::<u32>::from_list(list)?;
+        Ok(match numbers.as_deref() {
+            Some(&[number, total]) => Self::new(number, total),
+            _ => None,
+        })
+    }
+}
+
+/// What of a list nothing can be made of is left out.
+impl<T: Lenient> Lenient for Vec<T> {
+    const OF_LIST: bool = true;
+
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        let mut items = Self::new();
+        while let Some(Loose(item)) = list.next_element()? {
+            items.extend(item);
+        }
+        Ok(Some(items))
+    }
+}
+
+impl<T: Lenient> Lenient for Box<T> {
+    const OF_OBJECT: bool = T::OF_OBJECT;
+
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        Ok(T::from_object(object)?.map(Self::new))
     }
 }
 
@@ -263,6 +445,16 @@ impl UnixTime {
     /// The number.
     pub const fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl Lenient for UnixTime {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self)
     }
 }
 
@@ -295,6 +487,16 @@ impl Decimal {
     /// The number.
     pub const fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl Lenient for Decimal {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self)
     }
 }
 
@@ -379,10 +581,63 @@ mod tests {
     }
 
     #[test]
-    fn a_loose_text_is_nothing_where_it_is_no_text() {
-        assert_eq!(read::<Loose>("\"x\"").0.as_deref(), Some("x"));
-        for text in ["null", "true", "1", "-1", "1.5", "[[1],{}]", "{\"a\":[{}]}"] {
-            assert_eq!(read::<Loose>(text).0, None, "{text}");
+    fn what_is_loose_is_nothing_where_it_is_of_another_type() {
+        let texts = ["null", "true", "1", "-1", "1.5", "[[1],{}]", "{\"a\":[{}]}"];
+        assert_eq!(
+            read::<Loose<CompactString>>("\"x\"").0.as_deref(),
+            Some("x")
+        );
+        for text in texts {
+            assert_eq!(read::<Loose<CompactString>>(text).0, None, "{text}");
+        }
+        assert_eq!(read::<Loose<bool>>("true").0, Some(true));
+        for text in ["\"\"", "\"-1\"", "\"1a\"", "-1", "1.5", "[1]", "{}", "null"] {
+            assert_eq!(read::<Loose<Id<()>>>(text).0, None, "{text}");
+        }
+        let list = "[\"1\",null,2,\"a\",[],{},\"3\"]";
+        let ids = read::<Loose<Vec<Id<()>>>>(list).0.unwrap();
+        assert_eq!(ids, [Id::new(1), Id::new(2), Id::new(3)]);
+        assert_eq!(read::<Loose<Vec<Id<()>>>>("{}").0, None);
+        assert_eq!(read::<Loose<Timestamp>>("\"soon\"").0, None);
+    }
+
+    #[test]
+    fn a_loose_integer_is_held_to_what_fits() {
+        for (text, number) in [
+            ("-1", 0),
+            ("4294967296", u32::MAX),
+            ("1e30", u32::MAX),
+            ("7.9", 7),
+        ] {
+            assert_eq!(read::<Loose<u32>>(text).0, Some(number), "{text}");
+        }
+        assert_eq!(read::<Loose<i64>>("18446744073709551615").0, Some(i64::MAX));
+        assert_eq!(read::<Loose<u64>>("18446744073709551615").0, Some(u64::MAX));
+        assert_eq!(read::<Loose<f64>>("2").0, Some(2.0));
+        assert_eq!(read::<Loose<u32>>("\"7\"").0, None);
+    }
+
+    #[test]
+    fn bits_beyond_64_are_cut_and_no_others() {
+        struct Bits(u64);
+        impl<'de> Deserialize<'de> for Bits {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(AnyBits).map(Self)
+            }
+        }
+        for (text, bits) in [
+            ("\"18446744073709551615\"", u64::MAX),
+            // 2^64 + 5 and 2^100.
+            ("\"18446744073709551621\"", 5),
+            ("\"1267650600228229401496703205376\"", 0),
+            ("9007199254740992", 1 << 53),
+            ("9.007199254740992e15", 1 << 53),
+            ("-1", u64::MAX),
+        ] {
+            assert_eq!(read::<Bits>(text).0, bits, "{text}");
+        }
+        for text in ["\"\"", "\"-1\"", "\"1 \"", "null", "[]"] {
+            assert!(serde_json::from_str::<Bits>(text).is_err(), "{text}");
         }
     }
 
