@@ -106,6 +106,19 @@ macro_rules! events {
                 }
             }
 
+            /// The section of Discord's documentation that describes the event; empty for the two
+            /// kinds that are not Discord's.
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(
+                        Self::$variant => concat!(
+                            "https://docs.discord.com/developers/events/gateway-events#", $anchor
+                        ),
+                    )*
+                    Self::Gateway | Self::Unknown => "",
+                }
+            }
+
             /// The intents of which any brings the event; empty for an event that needs none.
             pub const fn intents(self) -> Intents {
                 match self {
@@ -482,6 +495,14 @@ mod tests {
             seen | EventFlags::GATEWAY | EventFlags::UNKNOWN,
             EventFlags::all()
         );
+    }
+
+    #[test]
+    fn each_row_names_the_section_that_documents_it() {
+        for kind in EventKind::ALL {
+            let section = kind.page().rsplit_once('#').unwrap().1;
+            assert_eq!(section, kind.name().to_lowercase().replace('_', "-"));
+        }
     }
 
     #[test]
