@@ -304,20 +304,19 @@ fn nesting_far_beyond_any_real_frame_is_an_error() {
         }
         text
     };
-    let component = r#"{"type":17}"#;
     for text in [
         nested(&message, "referenced_message", "", ""),
         with(
             &message,
             "components",
-            &nested(component, "components", "[", "]"),
+            &nested(r#"{"type":17}"#, "components", "[", "]"),
             "]",
         )
         .replacen("\"components\":", "\"components\":[", 1),
         with(
             &message,
             "components",
-            &nested(component, "accessory", "", ""),
+            &nested(r#"{"type":9}"#, "accessory", "", ""),
             "]",
         )
         .replacen("\"components\":", "\"components\":[", 1),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use super::{
-    AnyKind, Application, Attachment, Channel, Component, ComponentKind, Entitlement, Guild,
-    InteractionGuild, Member, Message, Permissions, Role, Scalar, SecretText, User,
+    Application, Attachment, Channel, Entitlement, Guild, InteractionData, InteractionGuild,
+    Member, Message, Permissions, Role, SecretText, User,
 };
 use crate::id::Id;
 
@@ -19,7 +19,7 @@ object! {
         application_id: Id<Application> = required,
         kind as "type": InteractionKind = required,
         /// Absent only in a ping.
-        data: Option<Box<InteractionData>> = optional,
+        data: Option<InteractionData> = by_kind,
         guild: Option<Box<InteractionGuild>> = optional,
         guild_id: Option<Id<Guild>> = optional,
         channel: Option<Box<Channel>> = optional,
@@ -78,78 +78,6 @@ object! {
         guild as "0": Option<Id<Guild>> = optional,
         /// The user that installed the app.
         user as "1": Option<Id<User>> = optional,
-    }
-}
-
-object! {
-    /// What was asked for: which fields are there depends on the interaction's type.
-    ///
-    /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-data>
-    pub struct InteractionData {
-        /// The command's.
-        id: Option<Id<super::Command>> = optional,
-        /// The command's.
-        name: Option<CompactString> = optional,
-        kind as "type": Option<CommandKind> = optional,
-        resolved: Option<Box<ResolvedData>> = optional,
-        options: Vec<CommandOption> = sparse,
-        /// Where the command is registered, if not everywhere.
-        guild_id: Option<Id<Guild>> = optional,
-        /// The user or message that the command was used on.
-        target_id: Option<Id<AnyKind>> = optional,
-        /// What the bot named the component or form.
-        custom_id: Option<CompactString> = optional,
-        component_type: Option<ComponentKind> = optional,
-        /// What was selected.
-        values: Vec<CompactString> = sparse,
-        /// What was entered into a form.
-        components: Vec<Component> = sparse,
-    }
-}
-
-int_enum! {
-    /// How a command is used.
-    ///
-    /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-types>
-    pub enum CommandKind {
-        ChatInput = 1,
-        User = 2,
-        Message = 3,
-        PrimaryEntryPoint = 4,
-    }
-}
-
-object! {
-    /// A parameter with its value, or a subcommand with its parameters.
-    ///
-    /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-application-command-interaction-data-option-structure>
-    pub struct CommandOption, nests {
-        name: CompactString = required,
-        kind as "type": CommandOptionKind = required,
-        /// While autocompleting whatever was typed, else as the type says.
-        value: Option<Scalar> = optional,
-        options: Vec<CommandOption> = sparse,
-        /// Whether it is being autocompleted.
-        focused: bool = sparse,
-    }
-}
-
-int_enum! {
-    /// The type of a command's parameter.
-    ///
-    /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-option-type>
-    pub enum CommandOptionKind {
-        SubCommand = 1,
-        SubCommandGroup = 2,
-        String = 3,
-        Integer = 4,
-        Boolean = 5,
-        User = 6,
-        Channel = 7,
-        Role = 8,
-        Mentionable = 9,
-        Number = 10,
-        Attachment = 11,
     }
 }
 

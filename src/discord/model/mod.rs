@@ -22,11 +22,13 @@ mod macros;
 
 mod application;
 mod channel;
+mod command_data;
 mod component;
 mod emoji;
 mod guild;
 mod image;
 mod interaction;
+mod interaction_data;
 mod member;
 mod message;
 mod moderation;
@@ -36,7 +38,9 @@ mod presence;
 mod role;
 mod scalar;
 mod scheduled_event;
+mod slot;
 mod timestamp;
+mod untyped;
 mod user;
 mod voice;
 
@@ -45,11 +49,13 @@ pub use compact_str::CompactString;
 pub use self::{
     application::*,
     channel::*,
+    command_data::*,
     component::*,
     emoji::*,
     guild::*,
     image::ImageHash,
     interaction::*,
+    interaction_data::*,
     member::*,
     message::*,
     moderation::*,
@@ -59,6 +65,7 @@ pub use self::{
     scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
     scheduled_event::*,
     timestamp::{Timestamp, TimestampError},
+    untyped::UnknownObject,
     user::*,
     voice::*,
 };
