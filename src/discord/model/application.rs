@@ -1,6 +1,7 @@
 //! What does an application have? Parts of it, entitlements, integrations, and marker types.
 
 use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Guild, ImageHash, Role, Timestamp, User};
 use crate::id::Id;
@@ -42,7 +43,7 @@ object! {
         id: Id<Application> = required,
         flags: Option<ApplicationFlags> = optional,
         /// The same with bits beyond 32, since 2026.
-        flags_new: Option<ApplicationFlags> = optional,
+        flags_new: Option<ApplicationFlagsText> = optional,
     }
 }
 
@@ -56,7 +57,26 @@ object! {
         icon: Option<ImageHash> = nullable,
         description: CompactString = default,
         cover_image: Option<ImageHash> = optional,
+        rpc_origins: Vec<CompactString> = sparse,
+        /// Whether others than the owner may add it.
+        bot_public: Option<bool> = optional,
+        bot_require_code_grant: Option<bool> = optional,
         bot: Option<Box<User>> = optional,
+        owner: Option<Box<User>> = optional,
+        terms_of_service_url: Option<CompactString> = optional,
+        privacy_policy_url: Option<CompactString> = optional,
+        /// What signs the interactions that it gets over HTTP, as hex digits.
+        verify_key: Option<CompactString> = optional,
+        /// Its own guild.
+        guild_id: Option<Id<Guild>> = optional,
+        /// What a game sells to play it.
+        primary_sku_id: Option<Id<Sku>> = optional,
+        /// What its page in the store is named.
+        slug: Option<CompactString> = optional,
+        flags: Option<ApplicationFlags> = optional,
+        /// The same with bits beyond 32, since 2026.
+        flags_new: Option<ApplicationFlagsText> = optional,
+        tags: Vec<CompactString> = sparse,
     }
 }
 
@@ -75,6 +95,25 @@ flags! {
         GATEWAY_MESSAGE_CONTENT = 18,
         GATEWAY_MESSAGE_CONTENT_LIMITED = 19,
         APPLICATION_COMMAND_BADGE = 23,
+    }
+}
+
+/// The flags of an application as a decimal text; a number is accepted too.
+///
+/// <https://docs.discord.com/developers/resources/application#application-object>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "another form of the same set")]
+pub struct ApplicationFlagsText(pub ApplicationFlags);
+
+impl Serialize for ApplicationFlagsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.bits())
+    }
+}
+
+impl<'de> Deserialize<'de> for ApplicationFlagsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ApplicationFlags::deserialize(deserializer).map(Self)
     }
 }
 

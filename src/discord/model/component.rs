@@ -475,3 +475,167 @@ object! {
         spoiler: Option<bool> = optional,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::codec::json::decode_owned;
+
+    fn read(text: &str) -> Component {
+        decode_owned(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn written(component: &Component) -> Value {
+        serde_json::to_value(component).unwrap()
+    }
+
+    /// An object with `type` before and behind its other fields.
+    fn orders(kind: &Value, fields: &Value) -> [String; 2] {
+        let fields = fields.to_string();
+        let inner = &fields[1..fields.len() - 1];
+        let comma = if inner.is_empty() { "" } else { "," };
+        [
+            format!("{{\"type\":{kind}{comma}{inner}}}"),
+            format!("{{{inner}{comma}\"type\":{kind}}}"),
+        ]
+    }
+
+    /// Goal: nothing documented of any kind is lost, wherever its type stands. Method: each kind
+    /// with all of its fields, as it is shown or as it was submitted.
+    #[test]
+    fn every_kind_comes_back_as_it_was_sent_wherever_its_type_stands() {
+        let text = json!({"type": 10, "content": "x"});
+        let media = json!({"url": "a", "proxy_url": "b", "height": 1, "width": 2,
+            "placeholder": "c", "placeholder_version": 1, "content_type": "d", "flags": 1,
+            "attachment_id": "7"});
+        let select = json!({"id": 1, "custom_id": "a", "placeholder": "b", "min_values": 0,
+            "max_values": 2, "required": false, "disabled": true, "values": ["1"],
+            "default_values": [{"id": "1", "type": "user"}]});
+        let with = |object: &Value, field: &str, value: Value| {
+            let mut object = object.clone();
+            object[field] = value;
+            object
+        };
+        let option = json!([{"label": "a", "value": "b", "description": "c",
+            "emoji": {"id": null, "name": "d"}, "default": true}]);
+        let plain = json!([{"label": "a", "value": "b", "description": "c", "default": false}]);
+        let mut strings = with(&select, "options", option);
+        strings.as_object_mut().unwrap().remove("default_values");
+        #[rustfmt::skip]
+        let kinds = [
+            (1, json!({"id": 1, "components": [text]})),
+            (2, json!({"id": 1, "style": 2, "label": "a", "emoji": {"id": "1", "name": "b"},
+                "custom_id": "c", "sku_id": "2", "url": "d", "disabled": false})),
+            (3, strings),
+            (4, json!({"id": 1, "custom_id": "a", "style": 2, "label": "b", "min_length": 0,
+                "max_length": 1, "required": true, "value": "", "placeholder": "c"})),
+            (5, select.clone()),
+            (6, select.clone()),
+            (7, select.clone()),
+            (8, with(&select, "channel_types", json!([0, 77]))),
+            (9, json!({"id": 1, "components": [text], "accessory": {"type": 2, "style": 1}})),
+            (10, json!({"id": 1, "content": "a"})),
+            (11, json!({"id": 1, "media": media, "description": "a", "spoiler": true})),
+            (12, json!({"id": 1, "items": [{"media": media, "description": "a",
+                "spoiler": false}]})),
+            (13, json!({"id": 1, "file": media, "spoiler": false, "name": "a", "size": 1})),
+            (14, json!({"id": 1, "divider": true, "spacing": 2})),
+            (17, json!({"id": 1, "components": [], "accent_color": 0, "spoiler": true})),
+            (18, json!({"id": 1, "label": "a", "description": "b", "component": text})),
+            (19, json!({"id": 1, "custom_id": "a", "min_values": 0, "max_values": 1,
+                "required": true, "file_types": [".pdf"], "values": ["1"]})),
+            (21, json!({"id": 1, "custom_id": "a", "options": plain, "required": false,
+                "value": null})),
+            (22, json!({"id": 1, "custom_id": "a", "options": plain, "min_values": 0,
+                "max_values": 1, "required": true, "values": []})),
+            (23, json!({"id": 1, "custom_id": "a", "default": true, "value": false})),
+        ];
+        for (number, fields) in kinds {
+            let expected = with(&fields, "type", json!(number));
+            for text in orders(&json!(number), &fields) {
+                let component = read(&text);
+                assert!(!matches!(component, Component::Unknown(_)), "{text}");
+                assert_eq!(component.kind().unwrap().number(), number);
+                assert_eq!(written(&component), expected);
+            }
+        }
+    }
+
+    /// Goal: a kind that is not known costs nothing and no one. Method: fields that no kind has,
+    /// and fields of known kinds in forms that those do not have, before and behind the type.
+    #[test]
+    fn an_unknown_kind_is_kept_whole_wherever_its_type_stands() {
+        let fields = json!({"id": 7, "label": {"text": [1.5, null]}, "options": "x",
+            "components": [{"type": 10, "content": "x"}], "value": [1], "style": "wavy",
+            "wind": {"from": "\"\u{1F6A4}\n", "knots": [-1, 18_446_744_073_709_551_615_u64]}});
+        for text in orders(&json!(97), &fields) {
+            let component = read(&text);
+            assert_eq!(component.kind(), Some(ComponentKind::Unknown(97)));
+            let expected: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(written(&component), expected);
+            let again = serde_json::to_string(&component).unwrap();
+            assert_eq!(read(&again), component, "{again}");
+        }
+    }
+
+    #[test]
+    fn a_component_without_a_type_is_unknown() {
+        for text in [
+            "{}",
+            r#"{"label":"a","x":[]}"#,
+            r#"{"type":null,"label":"a","x":[]}"#,
+        ] {
+            let Component::Unknown(unknown) = read(text) else {
+                panic!("{text}");
+            };
+            assert_eq!(unknown.kind, None);
+            assert!(text.len() == 2 || unknown.json.as_str().contains(r#""label":"a""#));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_known_kind_is_as_good_as_absent() {
+        for text in orders(
+            &json!(2),
+            &json!({"label": 7, "style": "big", "components": 1, "media": [], "custom_id": "a"}),
+        ) {
+            let Component::Button(button) = read(&text) else {
+                panic!("{text}");
+            };
+            assert_eq!((button.label, button.style), (None, None));
+            assert_eq!(button.custom_id.as_deref(), Some("a"));
+        }
+    }
+
+    #[test]
+    fn components_in_components_end_at_the_limit_of_nesting() {
+        let nested = |depth: usize, open: &str, close: &str| {
+            format!(
+                "{}{{\"type\":14}}{}",
+                open.repeat(depth),
+                close.repeat(depth)
+            )
+        };
+        for (open, close) in [
+            (r#"{"type":17,"components":["#, "]}"),
+            (r#"{"components":["#, r#"],"type":17}"#),
+            (r#"{"type":9,"accessory":"#, "}"),
+            (r#"{"component":"#, r#","type":18}"#),
+        ] {
+            read(&nested(15, open, close));
+            let error = decode_owned::<Component>(&nested(16, open, close)).unwrap_err();
+            assert_eq!(error.problem, "nested too deep");
+        }
+        // What is kept as text is bounded by the back end.
+        let deep = nested(100, r#"{"type":97,"components":["#, "]}");
+        assert!(decode_owned::<Component>(&deep).is_err());
+        read(&nested(50, r#"{"type":97,"components":["#, "]}"));
+    }
+
+    #[test]
+    fn components_are_lean() {
+        assert!(size_of::<Component>() <= 160, "{}", size_of::<Component>());
+    }
+}

@@ -95,3 +95,102 @@ object! {
         attachments: BTreeMap<Id<Attachment>, Attachment> = sparse,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{codec::json::decode_owned, discord::model::CommandData};
+
+    /// The interaction with its type before, or behind, its data.
+    fn read(kind: i64, data: &Value, type_first: bool) -> Interaction {
+        let (before, behind) = if type_first {
+            (format!("\"type\":{kind},"), String::new())
+        } else {
+            (String::new(), format!(",\"type\":{kind}"))
+        };
+        let text = format!(
+            "{{{before}\"id\":\"1\",\"application_id\":\"2\",\"token\":\"t\",\"data\":{data}{behind}}}"
+        );
+        decode_owned(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// Goal: the data is of the interaction's type wherever that stands. Method: data that has the
+    /// fields of all types, but for the unknown one only those that its type has.
+    #[test]
+    fn data_is_of_the_type_of_its_interaction_wherever_that_stands() {
+        let data = json!({"id": "3", "name": "n", "type": 1, "custom_id": "c", "values": ["v"],
+            "component_type": 3, "components": [{"type": 10}],
+            "options": [{"name": "o", "type": 4, "value": 7}]});
+        for first in [true, false] {
+            for kind in 1..=6 {
+                let got = read(kind, &data, first).data.unwrap();
+                let written = serde_json::to_value(&got).unwrap();
+                let keys: Vec<&str> = written.as_object().unwrap().keys().map(|k| &**k).collect();
+                let expected: &[&str] = match (kind, &got) {
+                    (2, InteractionData::ApplicationCommand(CommandData::ChatInput(_)))
+                    | (
+                        4,
+                        InteractionData::ApplicationCommandAutocomplete(CommandData::ChatInput(_)),
+                    ) => &["id", "name", "options", "type"],
+                    (3, InteractionData::MessageComponent(_)) => {
+                        &["component_type", "custom_id", "values"]
+                    }
+                    (5, InteractionData::ModalSubmit(_)) => &["components", "custom_id"],
+                    (1 | 6, InteractionData::Unknown(_)) => {
+                        assert_eq!(written, data);
+                        continue;
+                    }
+                    _ => panic!("{kind} {got:?}"),
+                };
+                assert_eq!(keys, expected, "{kind}");
+                for key in keys {
+                    assert_eq!(written[key], data[key]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_of_an_unknown_type_is_kept_whole() {
+        let data = json!({"id": "3", "name": ["n"], "options": {"a": 1}, "wind": {"knots": 1},
+            "type": 9});
+        for first in [true, false] {
+            let got = read(2, &data, first).data.unwrap();
+            let InteractionData::ApplicationCommand(CommandData::Unknown(unknown)) = &got else {
+                panic!("{got:?}");
+            };
+            assert_eq!(unknown.kind, Some(9));
+            assert_eq!(serde_json::to_value(&got).unwrap(), data);
+        }
+    }
+
+    #[test]
+    fn an_interaction_may_have_no_data() {
+        assert_eq!(read(1, &Value::Null, true).data, None);
+        assert_eq!(read(2, &Value::Null, false).data, None);
+    }
+
+    #[test]
+    fn options_of_every_type_come_back_as_they_were_sent() {
+        let options = json!([
+            {"name": "a", "type": 1, "options": []},
+            {"name": "b", "type": 2, "options": [{"name": "c", "type": 1, "options": []}]},
+            {"name": "d", "type": 3, "value": "x"},
+            {"name": "e", "type": 4, "value": -1},
+            {"name": "f", "type": 5, "value": false},
+            {"name": "g", "type": 6, "value": "1"},
+            {"name": "h", "type": 7, "value": "2"},
+            {"name": "i", "type": 8, "value": "3"},
+            {"name": "j", "type": 9, "value": "4"},
+            {"name": "k", "type": 10, "value": 0.5},
+            {"name": "l", "type": 11, "value": "5"},
+            {"name": "m", "type": 10, "value": "0.", "focused": true},
+            {"name": "n", "type": 99, "value": {"x": [1]}, "y": null},
+        ]);
+        let data = json!({"id": "3", "name": "n", "type": 1, "options": options});
+        let got = read(2, &data, true).data.unwrap();
+        assert_eq!(serde_json::to_value(&got).unwrap(), data);
+    }
+}

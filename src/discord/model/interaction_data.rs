@@ -14,7 +14,7 @@ use serde::{
 
 use super::{
     AnyKind, Command, CommandOption, Component, ComponentKind, Guild, InteractionKind, Message,
-    RawJson, ResolvedData, User,
+    RawJson, ResolvedData, Scalar, User,
     slot::{ByKind, Want},
 };
 use crate::id::Id;
@@ -61,7 +61,7 @@ tagged! {
     CommandKind;
 
     slots DataSlots, DataKey {
-        id: Option<Id<AnyKind>>,
+        id: Option<Scalar>,
         name: Option<CompactString>,
         guild_id: Option<Id<Guild>>,
         resolved: Option<Box<ResolvedData>>,

@@ -290,8 +290,10 @@ macro_rules! object {
 /// that has an empty value; the fields of the structs, declared as in [`object!`], take theirs
 /// from there. `type` may come in any place, and nothing is read twice:
 ///
-/// - Before `type` has come, every field with a slot is read into it, others are kept as text.
-/// - After it, only the fields of that type are read; those of others may be of any form.
+/// - Before `type` has come, every field with a slot is read into it; others, and values that fit
+///   no slot, are kept as text.
+/// - After it, only the fields of that type are read; those of others may be of any form. A value
+///   that fits no slot is as good as absent.
 /// - An object whose type is missing or unknown is in `Unknown`, as text.
 macro_rules! tagged {
     (
@@ -526,8 +528,19 @@ macro_rules! tagged {
                 let mut slots = Self::default();
                 while let Some(key) = map.next_key::<$keys>()? {
                     match (want(slots.tag__, &key), &key) {
-                        (Want::Read, $keys::Tag__) => slots.tag__ = map.next_value()?,
-                        $( (Want::Read, $keys::$slot) => slots.$slot = map.next_value()?, )*
+                        (Want::Read, $keys::Tag__) => {
+                            let number: super::scalar::Loose<i64> = map.next_value()?;
+                            slots.tag__ = number.0.map($kinds::from);
+                        }
+                        $(
+                            (Want::Read, $keys::$slot) => {
+                                let rest = match slots.tag__ {
+                                    None => Some((key.name(), &mut slots.rest__)),
+                                    Some(_) => None,
+                                };
+                                slots.$slot = super::slot::Slot::read(&mut map, rest)?;
+                            }
+                        )*
                         (Want::Text, _) | (Want::Read, $keys::Other__(_)) => {
                             slots.rest__.read(key.name(), &mut map)?;
                         }

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::{
     Application, Channel, ChannelKind, Component, Guild, ImageHash, IntegrationOwners, Interaction,
-    InteractionKind, Maybe, Member, Nonce, PartialEmoji, RawJson, ResolvedData, Role,
+    InteractionKind, Maybe, Member, Nonce, PartialEmoji, ResolvedData, Role,
     SkuSubscriptionListing, Sticker, StickerItem, Timestamp, User, Webhook,
 };
 use crate::id::Id;
@@ -66,7 +66,7 @@ object! {
         resolved: Option<Box<ResolvedData>> = optional,
         poll: Option<Box<Poll>> = optional,
         call: Option<Box<MessageCall>> = optional,
-        shared_client_theme: Option<RawJson> = optional,
+        shared_client_theme: Option<Box<SharedClientTheme>> = optional,
         channel_type: Option<ChannelKind> = optional,
     }
 }
@@ -224,8 +224,7 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#embed-object>
     pub struct Embed {
         title: Option<CompactString> = optional,
-        /// `rich`, `image`, `video`, `gifv`, `article`, `link`, `poll_result` and others.
-        kind as "type": Option<CompactString> = optional,
+        kind as "type": Option<EmbedKind> = optional,
         description: Option<CompactString> = optional,
         url: Option<CompactString> = optional,
         timestamp: Option<Timestamp> = optional,
@@ -239,6 +238,25 @@ object! {
         author: Option<Box<EmbedAuthor>> = optional,
         fields: Vec<EmbedField> = sparse,
         flags: Option<EmbedFlags> = optional,
+    }
+}
+
+string_enum! {
+    /// What an embed shows.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#embed-object-embed-types>
+    pub enum EmbedKind {
+        /// An article of a site.
+        Article = "article",
+        /// A video that is shown like an animated image.
+        Gifv = "gifv",
+        Image = "image",
+        Link = "link",
+        /// How a poll ended, told in `fields`.
+        PollResult = "poll_result",
+        /// Made of the embed's own fields.
+        Rich = "rich",
+        Video = "video",
     }
 }
 
@@ -275,7 +293,16 @@ object! {
         placeholder: Option<CompactString> = optional,
         placeholder_version: Option<u32> = optional,
         description: Option<CompactString> = optional,
-        flags: Option<u64> = optional,
+        flags: Option<EmbedMediaFlags> = optional,
+    }
+}
+
+flags! {
+    /// What is special about an image or video of an embed.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#embed-object-embed-media-flags>
+    pub struct EmbedMediaFlags: number {
+        IS_ANIMATED = 5,
     }
 }
 
@@ -357,6 +384,7 @@ int_enum! {
         Spectate = 2,
         Listen = 3,
         JoinRequest = 5,
+        StreamRequest = 6,
     }
 }
 
@@ -391,6 +419,8 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#message-snapshot-object>
     pub struct MessageSnapshot {
         message: SnapshotMessage = required,
+        /// Deprecated by the message's reference.
+        guild_id: Option<Id<Guild>> = optional,
     }
 }
 
@@ -409,6 +439,8 @@ object! {
         mentions: Vec<User> = default,
         mention_roles: Vec<Id<Role>> = default,
         sticker_items: Vec<StickerItem> = sparse,
+        /// Deprecated by `sticker_items`.
+        stickers: Vec<Sticker> = sparse,
         components: Vec<Component> = sparse,
     }
 }
@@ -468,6 +500,34 @@ object! {
     pub struct MessageCall {
         participants: Vec<Id<User>> = default,
         ended_timestamp: Option<Timestamp> = optional,
+    }
+}
+
+object! {
+    /// Colours of the client that a message shares.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#shared-client-theme-object>
+    pub struct SharedClientTheme {
+        /// Up to five, each as `rrggbb`.
+        colors: Vec<CompactString> = default,
+        /// In degrees.
+        gradient_angle: i64 = default,
+        /// How strong the colours are, in percent.
+        base_mix: i64 = default,
+        base_theme: Option<BaseTheme> = optional,
+    }
+}
+
+int_enum! {
+    /// What the colours are mixed into.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#base-theme-types>
+    pub enum BaseTheme {
+        Unset = 0,
+        Dark = 1,
+        Light = 2,
+        Darker = 3,
+        Midnight = 4,
     }
 }
 

@@ -127,6 +127,8 @@ macro_rules! lenient_objects {
     ($($object:ident),* $(,)?) => {
         $(
             impl Lenient for $object {
+                const OF_OBJECT: bool = true;
+
                 fn from_object<'de, A: MapAccess<'de>>(
                     object: A,
                 ) -> Result<Option<Self>, A::Error> {

@@ -205,6 +205,25 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+impl Lenient for Scalar {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self::Text(text.into()))
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(Self::Bool(value))
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "as JavaScript peers read it")]
+        Some(i64::try_from(number).map_or(Self::Number(number as f64), Self::Integer))
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        Some(Self::Number(number))
+    }
+}
+
 /// A text that lets whoever has it act for the bot, such as an interaction's token.
 ///
 /// `Debug` shows nothing of it; it is serialized as it is.
@@ -227,6 +246,11 @@ impl fmt::Debug for SecretText {
 
 /// What a type makes of each of JSON's types: `None` where nothing.
 pub(super) trait Lenient: Sized {
+    /// Whether it makes something of lists.
+    const OF_LIST: bool = false;
+    /// Whether it makes something of objects.
+    const OF_OBJECT: bool = false;
+
     fn from_text(_text: &str) -> Option<Self> {
         None
     }
@@ -368,6 +392,8 @@ impl<T> Lenient for Id<T> {
 }
 
 impl Lenient for ShardId {
+    const OF_LIST: bool = true;
+
     fn from_list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
         let numbers = Vec::<u32>::from_list(list)?;
         Ok(match numbers.as_deref() {
@@ -379,6 +405,8 @@ impl Lenient for ShardId {
 
 /// What of a list nothing can be made of is left out.
 impl<T: Lenient> Lenient for Vec<T> {
+    const OF_LIST: bool = true;
+
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         let mut items = Self::new();
         while let Some(Loose(item)) = list.next_element()? {
@@ -389,6 +417,8 @@ impl<T: Lenient> Lenient for Vec<T> {
 }
 
 impl<T: Lenient> Lenient for Box<T> {
+    const OF_OBJECT: bool = T::OF_OBJECT;
+
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         Ok(T::from_object(object)?.map(Self::new))
     }

@@ -4,12 +4,19 @@
 //! any type may have is read into one struct of slots, and the object is made of these when it has
 //! ended. [`tagged!`](super::macros) generates both.
 
+use std::{fmt, marker::PhantomData};
+
 use compact_str::CompactString;
-use serde::de::MapAccess;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{
-    AnyKind, Attachment, ButtonStyle, Command, Maybe, Message, Scalar, SeparatorSpacing,
-    TextInputStyle, User,
+    AnyKind, Attachment, ButtonStyle, ChannelKind, Command, CommandOption, Component,
+    ComponentDefault, ComponentGalleryItem, ComponentKind, ComponentMedia, ComponentOption, Maybe,
+    Message, PartialEmoji, ResolvedData, Scalar, SeparatorSpacing, TextInputStyle, User,
+    scalar::Lenient, untyped::FieldTexts,
 };
 use crate::id::Id;
 
@@ -74,11 +81,24 @@ macro_rules! ids {
     };
 }
 
-ids!(Command, Message, User);
+ids!(Message, User);
 
-impl Fit<i64> for Id<AnyKind> {
+impl Fit<Id<Command>> for Scalar {
+    fn fit(self) -> Option<Id<Command>> {
+        match self {
+            Self::Text(text) => Id::from_text(&text),
+            Self::Integer(number) => Id::from_integer(number.into()),
+            Self::Bool(_) | Self::Number(_) => None,
+        }
+    }
+}
+
+impl Fit<i64> for Scalar {
     fn fit(self) -> Option<i64> {
-        i64::try_from(self.get()).ok()
+        match self {
+            Self::Integer(number) => Some(number),
+            Self::Bool(_) | Self::Number(_) | Self::Text(_) => None,
+        }
     }
 }
 
@@ -106,16 +126,27 @@ macro_rules! numbers {
 numbers!(ButtonStyle, SeparatorSpacing, TextInputStyle);
 
 /// A slot: it may be empty.
-pub(super) trait Slot {
+pub(super) trait Slot: Sized {
     type Value;
+
+    /// Reads the value that comes next. What nothing can be made of goes to `rest`, by the field's
+    /// name, or nowhere.
+    fn read<'de, A: MapAccess<'de>>(map: &mut A, rest: Rest<'_>) -> Result<Self, A::Error>;
 
     fn into_maybe(self) -> Maybe<Self::Value>;
 
     fn into_option(self) -> Option<Self::Value>;
 }
 
-impl<T> Slot for Option<T> {
+/// Where a field of a name is kept as text.
+type Rest<'a> = Option<(&'a str, &'a mut FieldTexts)>;
+
+impl<T: Lenient> Slot for Option<T> {
     type Value = T;
+
+    fn read<'de, A: MapAccess<'de>>(map: &mut A, rest: Rest<'_>) -> Result<Self, A::Error> {
+        Maybe::read(map, rest).map(Self::from)
+    }
 
     fn into_maybe(self) -> Maybe<T> {
         self.map_or(Maybe::Absent, Maybe::Value)
@@ -126,20 +157,152 @@ impl<T> Slot for Option<T> {
     }
 }
 
-impl<T> Slot for Maybe<T> {
+impl<T: Lenient> Slot for Maybe<T> {
     type Value = T;
+
+    fn read<'de, A: MapAccess<'de>>(map: &mut A, rest: Rest<'_>) -> Result<Self, A::Error> {
+        map.next_value_seed(Reader {
+            rest,
+            value: PhantomData,
+        })
+    }
 
     fn into_maybe(self) -> Self {
         self
     }
 
     fn into_option(self) -> Option<T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Absent | Self::Null => None,
+        self.into()
+    }
+}
+
+impl<T> From<Maybe<T>> for Option<T> {
+    fn from(value: Maybe<T>) -> Self {
+        match value {
+            Maybe::Value(value) => Some(value),
+            Maybe::Absent | Maybe::Null => None,
         }
     }
 }
+
+/// Reads a value of any type into a slot.
+struct Reader<'a, T> {
+    rest: Rest<'a>,
+    value: PhantomData<T>,
+}
+
+impl<T> Reader<'_, T> {
+    /// What was made of a scalar, which is kept where that is nothing.
+    fn made<E>(self, value: Option<T>, from: &impl Serialize) -> Result<Maybe<T>, E> {
+        if let (None, Some((key, rest))) = (&value, self.rest) {
+            rest.put(key, from);
+        }
+        Ok(value.map_or(Maybe::Absent, Maybe::Value))
+    }
+}
+
+impl<'de, T: Lenient> DeserializeSeed<'de> for Reader<'_, T> {
+    type Value = Maybe<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Maybe<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Lenient> Visitor<'de> for Reader<'_, T> {
+    type Value = Maybe<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Maybe<T>, E> {
+        self.made(T::from_text(text), &text)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Maybe<T>, E> {
+        self.made(T::from_bool(value), &value)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Maybe<T>, E> {
+        self.made(T::from_integer(number.into()), &number)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Maybe<T>, E> {
+        self.made(T::from_integer(number.into()), &number)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Maybe<T>, E> {
+        self.made(T::from_fraction(number), &number)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Maybe<T>, E> {
+        Ok(Maybe::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Maybe<T>, A::Error> {
+        match self.rest {
+            Some((key, rest)) if !T::OF_LIST => {
+                rest.value_of(key).visit_seq(list)?;
+                Ok(Maybe::Absent)
+            }
+            _ => Ok(T::from_list(list)?.map_or(Maybe::Absent, Maybe::Value)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Maybe<T>, A::Error> {
+        match self.rest {
+            Some((key, rest)) if !T::OF_OBJECT => {
+                rest.value_of(key).visit_map(object)?;
+                Ok(Maybe::Absent)
+            }
+            _ => Ok(T::from_object(object)?.map_or(Maybe::Absent, Maybe::Value)),
+        }
+    }
+}
+
+/// Objects in slots, which are read as they are anywhere else.
+macro_rules! objects {
+    ($($object:ident),*) => {
+        $(
+            impl Lenient for $object {
+                const OF_OBJECT: bool = true;
+
+                fn from_object<'de, A: MapAccess<'de>>(
+                    object: A,
+                ) -> Result<Option<Self>, A::Error> {
+                    Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+                }
+            }
+        )*
+    };
+}
+
+objects!(
+    CommandOption,
+    Component,
+    ComponentDefault,
+    ComponentGalleryItem,
+    ComponentMedia,
+    ComponentOption,
+    PartialEmoji,
+    ResolvedData
+);
+
+/// Open enumerations of integers in slots.
+macro_rules! enums {
+    ($($name:ident),*) => {
+        $(
+            impl Lenient for $name {
+                fn from_integer(number: i128) -> Option<Self> {
+                    i64::from_integer(number).map(Self::from)
+                }
+            }
+        )*
+    };
+}
+
+enums!(ChannelKind, ComponentKind);
 
 /// What fits of a slot.
 pub(super) fn option<T, S: Slot<Value: Fit<T>>>(slot: S) -> Option<T> {

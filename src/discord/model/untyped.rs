@@ -7,11 +7,11 @@ use std::fmt::{self, Write};
 
 use compact_str::CompactString;
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserializer, Serialize, Serializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{RawJson, Scalar};
+use super::{RawJson, Scalar, scalar::Lenient};
 use crate::codec::json;
 
 /// An object whose type this version does not name.
@@ -41,8 +41,7 @@ impl FieldTexts {
         key: &str,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        self.begin(key);
-        map.next_value_seed(Text(&mut self.0))
+        map.next_value_seed(self.value_of(key))
     }
 
     /// Appends a value that was read already.
@@ -57,6 +56,12 @@ impl FieldTexts {
             self.separate();
             self.0.push_str(&more.0);
         }
+    }
+
+    /// Where to write the value of a field to.
+    pub(super) fn value_of(&mut self, key: &str) -> Text<'_> {
+        self.begin(key);
+        Text(&mut self.0)
     }
 
     fn separate(&mut self) {
@@ -103,19 +108,41 @@ impl Serialize for Untyped {
     }
 }
 
-impl<'de> Deserialize<'de> for Untyped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl Lenient for Untyped {
+    const OF_LIST: bool = true;
+    const OF_OBJECT: bool = true;
+
+    fn from_text(text: &str) -> Option<Self> {
+        Scalar::from_text(text).map(Self::Scalar)
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Scalar::from_bool(value).map(Self::Scalar)
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        Scalar::from_integer(number).map(Self::Scalar)
+    }
+
+    fn from_fraction(number: f64) -> Option<Self> {
+        Scalar::from_fraction(number).map(Self::Scalar)
+    }
+
+    fn from_list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
         let mut text = String::new();
-        Text(&mut text).deserialize(deserializer)?;
-        Ok(match serde_json::from_str(&text) {
-            Ok(scalar) => Self::Scalar(scalar),
-            Err(_) => Self::Json(raw(&text)),
-        })
+        Text(&mut text).visit_seq(list)?;
+        Ok(Some(Self::Json(raw(&text))))
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        let mut text = String::new();
+        Text(&mut text).visit_map(object)?;
+        Ok(Some(Self::Json(raw(&text))))
     }
 }
 
 /// Appends the text of a value of any type. How deep it may be nested, the back end bounds.
-struct Text<'a>(&'a mut String);
+pub(super) struct Text<'a>(&'a mut String);
 
 impl<'de> DeserializeSeed<'de> for Text<'_> {
     type Value = ();
@@ -216,13 +243,5 @@ mod tests {
             Text(&mut out).deserialize(&mut deserializer).unwrap();
             assert_eq!(out, text);
         }
-    }
-
-    #[test]
-    fn untyped_values_are_scalars_or_text() {
-        let read = |text| serde_json::from_str::<Untyped>(text).unwrap();
-        assert_eq!(read("7"), Untyped::Scalar(Scalar::Integer(7)));
-        assert_eq!(read(r#""a""#), Untyped::Scalar(Scalar::Text("a".into())));
-        assert!(matches!(read(r#"{"a":[1]}"#), Untyped::Json(_)));
     }
 }
