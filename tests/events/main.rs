@@ -49,12 +49,13 @@ fn own_frames() -> PathBuf {
 /// their names.
 fn own_payloads() -> Vec<(EventKind, Value)> {
     let mut files: Vec<String> = fs::read_dir(own_frames())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .expect("the folder is in the repository")
+        .map(|entry| entry.expect("it can be read").file_name())
+        .map(|name| name.into_string().expect("an event's name is ASCII"))
         .collect();
     files.sort();
     let payload = |file: &String| {
-        let name = file.split('.').next().unwrap();
+        let name = file.split('.').next().expect("a split has a first part");
         let kind = EventKind::ALL.iter().find(|kind| kind.name() == name);
         let kind = *kind.unwrap_or_else(|| panic!("{file} is of no event"));
         (kind, own_payload_of(kind, file))

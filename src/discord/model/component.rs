@@ -405,13 +405,13 @@ object! {
     ///
     /// <https://docs.discord.com/developers/components/reference#string-select-select-option-structure>
     pub struct ComponentOption {
-        label: CompactString = default,
-        value: CompactString = default,
-        description: Option<CompactString> = optional,
+        label: CompactString = loose_default,
+        value: CompactString = loose_default,
+        description: Option<CompactString> = loose,
         /// In selects only.
         emoji: Option<Box<PartialEmoji>> = optional,
         /// Whether it is selected at first.
-        default: Option<bool> = optional,
+        default: Option<bool> = loose,
     }
 }
 
@@ -442,16 +442,16 @@ object! {
     /// <https://docs.discord.com/developers/components/reference#unfurled-media-item>
     #[derive(Default)]
     pub struct ComponentMedia {
-        url: CompactString = default,
-        proxy_url: Option<CompactString> = optional,
-        height: Option<u32> = optional,
-        width: Option<u32> = optional,
+        url: CompactString = loose_default,
+        proxy_url: Option<CompactString> = loose,
+        height: Option<u32> = loose,
+        width: Option<u32> = loose,
         /// What to show while it loads.
-        placeholder: Option<CompactString> = optional,
-        placeholder_version: Option<u32> = optional,
-        content_type: Option<CompactString> = optional,
+        placeholder: Option<CompactString> = loose,
+        placeholder_version: Option<u32> = loose,
+        content_type: Option<CompactString> = loose,
         flags: Option<ComponentMediaFlags> = optional,
-        attachment_id: Option<Id<Attachment>> = optional,
+        attachment_id: Option<Id<Attachment>> = loose,
     }
 }
 
@@ -471,8 +471,8 @@ object! {
     pub struct ComponentGalleryItem {
         media: ComponentMedia = default,
         /// What it shows, for those who cannot see it.
-        description: Option<CompactString> = optional,
-        spoiler: Option<bool> = optional,
+        description: Option<CompactString> = loose,
+        spoiler: Option<bool> = loose,
     }
 }
 

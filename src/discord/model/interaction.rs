@@ -21,26 +21,26 @@ object! {
         /// Absent only in a ping.
         data: Option<InteractionData> = by_kind,
         guild: Option<Box<InteractionGuild>> = optional,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         channel: Option<Box<Channel>> = optional,
-        channel_id: Option<Id<Channel>> = optional,
+        channel_id: Option<Id<Channel>> = loose,
         /// Who it was, in a guild.
         member: Option<Box<Member>> = optional,
         /// Who it was, in a direct message.
         user: Option<Box<User>> = optional,
         /// What answers the interaction, for 15 minutes.
         token: SecretText = required,
-        version: u64 = default,
+        version: u64 = loose_default,
         /// What holds the component that was used.
         message: Option<Box<Message>> = optional,
         app_permissions: Option<Permissions> = optional,
-        locale: Option<CompactString> = optional,
-        guild_locale: Option<CompactString> = optional,
+        locale: Option<CompactString> = loose,
+        guild_locale: Option<CompactString> = loose,
         entitlements: Vec<Entitlement> = default,
         authorizing_integration_owners: IntegrationOwners = default,
         context: Option<InteractionContext> = optional,
         /// In bytes.
-        attachment_size_limit: Option<u64> = optional,
+        attachment_size_limit: Option<u64> = loose,
     }
 }
 
@@ -75,9 +75,9 @@ object! {
     #[derive(Default)]
     pub struct IntegrationOwners {
         /// The guild that installed the app; 0 in a direct message with the bot.
-        guild as "0": Option<Id<Guild>> = optional,
+        guild as "0": Option<Id<Guild>> = loose,
         /// The user that installed the app.
-        user as "1": Option<Id<User>> = optional,
+        user as "1": Option<Id<User>> = loose,
     }
 }
 
@@ -110,9 +110,8 @@ mod tests {
         } else {
             (String::new(), format!(",\"type\":{kind}"))
         };
-        let text = format!(
-            "{{{before}\"id\":\"1\",\"application_id\":\"2\",\"token\":\"t\",\"data\":{data}{behind}}}"
-        );
+        let ids = r#""id":"1","application_id":"2","token":"t""#;
+        let text = format!("{{{before}{ids},\"data\":{data}{behind}}}");
         decode_owned(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 

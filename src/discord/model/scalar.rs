@@ -326,6 +326,16 @@ impl<'de, T: Lenient> Deserialize<'de> for Loose<T> {
     }
 }
 
+impl Lenient for Nonce {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self::Text(text.into()))
+    }
+
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self::Number)
+    }
+}
+
 macro_rules! lenient_integers {
     ($($integer:ident),*) => {
         $(

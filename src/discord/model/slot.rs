@@ -193,11 +193,11 @@ struct Reader<'a, T> {
 
 impl<T> Reader<'_, T> {
     /// What was made of a scalar, which is kept where that is nothing.
-    fn made<E>(self, value: Option<T>, from: &impl Serialize) -> Result<Maybe<T>, E> {
+    fn made(self, value: Option<T>, from: &impl Serialize) -> Maybe<T> {
         if let (None, Some((key, rest))) = (&value, self.rest) {
             rest.put(key, from);
         }
-        Ok(value.map_or(Maybe::Absent, Maybe::Value))
+        value.map_or(Maybe::Absent, Maybe::Value)
     }
 }
 
@@ -217,23 +217,23 @@ impl<'de, T: Lenient> Visitor<'de> for Reader<'_, T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Maybe<T>, E> {
-        self.made(T::from_text(text), &text)
+        Ok(self.made(T::from_text(text), &text))
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Maybe<T>, E> {
-        self.made(T::from_bool(value), &value)
+        Ok(self.made(T::from_bool(value), &value))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Maybe<T>, E> {
-        self.made(T::from_integer(number.into()), &number)
+        Ok(self.made(T::from_integer(number.into()), &number))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Maybe<T>, E> {
-        self.made(T::from_integer(number.into()), &number)
+        Ok(self.made(T::from_integer(number.into()), &number))
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Maybe<T>, E> {
-        self.made(T::from_fraction(number), &number)
+        Ok(self.made(T::from_fraction(number), &number))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Maybe<T>, E> {
