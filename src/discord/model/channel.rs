@@ -122,6 +122,8 @@ flags! {
         HIDE_MEDIA_DOWNLOAD_OPTIONS = 15,
         /// The bot cannot view the channel; most of what it holds is made up.
         OBFUSCATED = 17,
+        /// Users must agree to see what is in it.
+        IS_SPOILER_CHANNEL = 21,
     }
 }
 

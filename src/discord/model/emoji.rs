@@ -47,7 +47,7 @@ object! {
         /// What it is found by.
         tags: CompactString = loose_default,
         kind as "type": StickerKind = required,
-        format_type: StickerFormat = required,
+        format_type: Option<StickerFormat> = nullable,
         /// False where the guild lost the boosts for it.
         available: Option<bool> = loose,
         guild_id: Option<Id<Guild>> = loose,

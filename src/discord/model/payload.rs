@@ -510,7 +510,7 @@ object! {
         channel_id: Id<Channel> = required,
         message_id: Id<Message> = required,
         guild_id: Option<Id<Guild>> = loose,
-        answer_id: i64 = required,
+        answer_id: i64 = loose_default,
     }
 }
 
