@@ -4,8 +4,9 @@
 mod close;
 mod events;
 mod intents;
+pub mod model;
 mod protocol;
 
-pub use events::{Event, UnknownEvent};
+pub use events::{Event, EventFlags, EventKind, UnknownEvent};
 pub use intents::Intents;
 pub use protocol::{Hosts, QQ};
