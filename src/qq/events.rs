@@ -223,15 +223,15 @@ events! {
     /// A message in a guild was taken back; for bots of the private domain.
     MESSAGE_DELETE "api-v2/server-inter/message/send-receive/event.html" =>
         MessageDelete(Box<MessageDelete>), [GUILD_MESSAGES],
-        |event| event.message.as_ref().map(|message| message.guild_id);
+        |event| event.message.as_ref().and_then(|it| it.guild_id);
     /// A message that mentions the bot was taken back.
     PUBLIC_MESSAGE_DELETE "api-v2/server-inter/message/send-receive/event.html" =>
         PublicMessageDelete(Box<MessageDelete>), [PUBLIC_GUILD_MESSAGES],
-        |event| event.message.as_ref().map(|message| message.guild_id);
+        |event| event.message.as_ref().and_then(|it| it.guild_id);
     /// A direct message was taken back.
     DIRECT_MESSAGE_DELETE "api-v2/server-inter/message/send-receive/event.html" =>
         DirectMessageDelete(Box<MessageDelete>), [DIRECT_MESSAGE],
-        |event| event.message.as_ref().map(|message| message.guild_id);
+        |event| event.message.as_ref().and_then(|it| it.guild_id);
     /// Someone reacted to a message or to a part of a forum.
     MESSAGE_REACTION_ADD "api-v2/server-inter/message/trans/emoji.html" =>
         MessageReactionAdd(Box<MessageReaction>), [GUILD_MESSAGE_REACTIONS], |event| event.guild_id;

@@ -106,10 +106,22 @@ object! {
     ///
     /// <https://bot.q.qq.com/wiki/develop/api-v2/server-inter/message/send-receive/reset.html>
     pub struct MessageDelete {
-        /// Without content.
-        message: Option<Box<Message>> = lenient,
+        message: Option<DeletedMessage> = lenient,
         /// Who took it back.
         op_user: Option<User> = lenient,
+    }
+}
+
+object! {
+    /// What is told of a message that was taken back.
+    pub struct DeletedMessage {
+        id: Option<TextId<Message>> = lenient,
+        channel_id: Option<Id<Channel>> = lenient,
+        /// Of a direct message the session that it was in, which is no guild's.
+        guild_id: Option<Id<Guild>> = lenient,
+        author: Option<Box<User>> = lenient,
+        direct_message: Option<bool> = lenient,
+        src_guild_id: Option<Id<Guild>> = lenient,
     }
 }
 
@@ -244,5 +256,11 @@ object! {
     }
 }
 
-objects!(Message, Attachment, MessageReference, Emoji, ReactionTarget);
+objects!(
+    DeletedMessage,
+    Attachment,
+    MessageReference,
+    Emoji,
+    ReactionTarget
+);
 numbers!(EmojiKind);
