@@ -3,5 +3,6 @@
 mod bench;
 mod commands;
 mod faults;
+mod filters;
 mod life;
 mod slow;

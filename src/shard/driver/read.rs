@@ -246,12 +246,9 @@ impl<P: Platform> Driver<P> {
         let Verdict::Deliver { replayed } = verdict else {
             return None;
         };
-        if let Some(wanted) = self.shared.config.wanted()
-            && !wanted(&envelope.event().unwrap_or_default())
-        {
-            return None;
-        }
-        Some(Passed { header, replayed })
+        let name = envelope.event().unwrap_or_default();
+        let wanted = self.shared.wants_event(&name);
+        wanted.then_some(Passed { header, replayed })
     }
 
     /// A message that cannot be read. The link lives on.
