@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, Intents, close};
+use super::{Event, EventFlags, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
@@ -119,6 +119,7 @@ impl Platform for QQ {
     type Credentials = Token;
     type Intents = Intents;
     type Event = Event;
+    type EventFlags = EventFlags;
 
     fn with_intents(intents: Intents) -> Self {
         Self::new(intents)
