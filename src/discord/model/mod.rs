@@ -17,9 +17,6 @@
 //!
 //! A few deep or rarely used parts are kept as [`RawJson`] for now.
 
-#[macro_use]
-mod macros;
-
 mod application;
 mod channel;
 mod command_data;
@@ -32,40 +29,26 @@ mod interaction_data;
 mod member;
 mod message;
 mod moderation;
-mod nest;
 mod payload;
 mod presence;
 mod role;
-mod scalar;
 mod scheduled_event;
 mod slot;
-mod timestamp;
 mod untyped;
 mod user;
 mod voice;
 
 pub use compact_str::CompactString;
 
+pub use crate::model::{
+    Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, Timestamp, TimestampError, UnixTime,
+};
+// Named by what the macros write.
+use crate::model::{nest, scalar};
+
 pub use self::{
-    application::*,
-    channel::*,
-    command_data::*,
-    component::*,
-    emoji::*,
-    guild::*,
-    image::ImageHash,
-    interaction::*,
-    interaction_data::*,
-    member::*,
-    message::*,
-    moderation::*,
-    payload::*,
-    presence::*,
-    role::*,
-    scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
-    scheduled_event::*,
-    timestamp::{Timestamp, TimestampError},
-    untyped::UnknownObject,
-    user::*,
+    application::*, channel::*, command_data::*, component::*, emoji::*, guild::*,
+    image::ImageHash, interaction::*, interaction_data::*, member::*, message::*, moderation::*,
+    payload::*, presence::*, role::*, scheduled_event::*, untyped::UnknownObject, user::*,
     voice::*,
 };

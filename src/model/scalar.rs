@@ -9,16 +9,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{ImageHash, Timestamp};
+use super::Timestamp;
 use crate::id::{Id, ShardId};
 
-pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 /// Reads an integer of any size; what does not fit is held to the nearest that does, and a fraction
 /// is cut.
-pub(super) struct AnyInteger;
+pub(crate) struct AnyInteger;
 
 impl Visitor<'_> for AnyInteger {
     type Value = i64;
@@ -42,7 +42,7 @@ impl Visitor<'_> for AnyInteger {
 }
 
 /// Reads a set of bits from a number or a decimal text.
-pub(super) struct AnyBits;
+pub(crate) struct AnyBits;
 
 impl Visitor<'_> for AnyBits {
     type Value = u64;
@@ -245,7 +245,7 @@ impl fmt::Debug for SecretText {
 }
 
 /// What a type makes of each of JSON's types: `None` where nothing.
-pub(super) trait Lenient: Sized {
+pub(crate) trait Lenient: Sized {
     /// Whether it makes something of lists.
     const OF_LIST: bool = false;
     /// Whether it makes something of objects.
@@ -278,7 +278,7 @@ pub(super) trait Lenient: Sized {
 }
 
 /// Reads any value: `null`, and what `T` makes nothing of, as `None`.
-pub(super) struct Loose<T>(pub(super) Option<T>);
+pub(crate) struct Loose<T>(pub(crate) Option<T>);
 
 impl<'de, T: Lenient> Deserialize<'de> for Loose<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -370,12 +370,6 @@ impl Lenient for bool {
 }
 
 impl Lenient for CompactString {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.into())
-    }
-}
-
-impl Lenient for ImageHash {
     fn from_text(text: &str) -> Option<Self> {
         Some(text.into())
     }

@@ -18,6 +18,7 @@
 /// | `loose_nullable` | `Option` | `None` | `None`, as any other type | always |
 /// | `loose_default` | `Default` | the default | the default, as any other type | always |
 /// | `loose_sparse` | `Default` | the default | the default, as any other type | unless so |
+/// | `lenient` | `Lenient` | the default | the default, as what does not fit | unless default |
 /// | `maybe` | `Maybe` | `Absent` | `Null` | unless `Absent` |
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 /// | `by_kind` | `ByKind` | up to the type | up to the type | unless `None` |
@@ -202,6 +203,7 @@ macro_rules! object {
     (@words loose_nullable) => { "may be `null`" };
     (@words loose_default) => { "the default where absent" };
     (@words loose_sparse) => { "the default where absent" };
+    (@words lenient) => { "may be absent" };
     (@words maybe) => { "may be absent or `null`" };
     (@words by_kind) => { "may be absent" };
     (@words marker) => { "there as `null` or absent" };
@@ -211,6 +213,7 @@ macro_rules! object {
     (@slot loose $ty:ty) => { $ty };
     (@slot by_kind $ty:ty) => { <$ty as super::slot::ByKind>::Slot };
     (@slot loose_nullable $ty:ty) => { $ty };
+    (@slot lenient $ty:ty) => { $ty };
     (@slot $kind:ident $ty:ty) => { Option<$ty> };
 
     (@read_in by_kind $map:ident, $slots:ident, $ty:ty) => {
@@ -231,6 +234,7 @@ macro_rules! object {
     (@read loose_nullable $map:ident) => { object!(@read loose $map) };
     (@read loose_default $map:ident) => { object!(@read loose $map) };
     (@read loose_sparse $map:ident) => { object!(@read loose $map) };
+    (@read lenient $map:ident) => { super::lenient::read(&mut $map)? };
     (@read marker $map:ident) => {{
         $map.next_value::<serde::de::IgnoredAny>()?;
         Some(true)
@@ -247,6 +251,7 @@ macro_rules! object {
     (@take optional $slot:expr, $wire:expr) => { $slot };
     (@take loose $slot:expr, $wire:expr) => { $slot };
     (@take loose_nullable $slot:expr, $wire:expr) => { $slot };
+    (@take lenient $slot:expr, $wire:expr) => { $slot };
     (@take $kind:ident $slot:expr, $wire:expr) => { $slot.unwrap_or_default() };
 
     (@write optional $object:ident, $wire:expr, $value:expr) => {
@@ -271,6 +276,9 @@ macro_rules! object {
         }
     };
     (@write loose_sparse $object:ident, $wire:expr, $value:expr) => {
+        object!(@write sparse $object, $wire, $value)
+    };
+    (@write lenient $object:ident, $wire:expr, $value:expr) => {
         object!(@write sparse $object, $wire, $value)
     };
     (@write maybe $object:ident, $wire:expr, $value:expr) => {
