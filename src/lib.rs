@@ -51,6 +51,7 @@
 //! | `limits`, `notice` | How long, how many, how large? [`Limits`]; what happened? [`Notice`] |
 //! | [`platform`] | Where may platforms differ? |
 //! | `discord` | What does only Discord know? |
+//! | `qq` | What does only QQ know? |
 //! | `codec` | How do bytes become an event? |
 //! | `session` | What are the rules of the conversation? |
 //! | [`queue`] | When may I identify? |
@@ -77,6 +78,8 @@ pub mod local;
 mod notice;
 mod observe;
 pub mod platform;
+#[cfg(feature = "qq")]
+pub mod qq;
 pub mod queue;
 #[cfg(feature = "http")]
 pub mod rest;

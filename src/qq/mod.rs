@@ -1,0 +1,11 @@
+//! What does only QQ know? Protocol, close table, intents, events.
+//! Imports `platform`, `codec` and the words; pure.
+
+mod close;
+mod events;
+mod intents;
+mod protocol;
+
+pub use events::{Event, UnknownEvent};
+pub use intents::Intents;
+pub use protocol::{Hosts, QQ};
