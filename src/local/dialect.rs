@@ -61,6 +61,8 @@ pub(super) struct Table {
     pub(super) close_after_invalid: fn(Option<u64>) -> Option<u16>,
     /// Whether the session is over once the server has closed with that code.
     pub(super) ends_session: fn(u16) -> bool,
+    /// Whether a client ends its session by closing with 1000 or 1001.
+    pub(super) hears_goodbye: bool,
     /// Which buckets of identifies, of so many, a shard may use.
     pub(super) buckets: fn(ShardId, u32) -> Range<u32>,
     /// What IDENTIFY or RESUME proves by its token.

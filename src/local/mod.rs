@@ -55,8 +55,8 @@
 //! - Op 9, then 4903 or 4902, answers a wrong or expired token, intents that the bot may not use,
 //!   an identify too early or too many, and a session that is not there: so its servers do it, in
 //!   place of most documented codes.
-//! - Close codes end the session, except those below 4001, 4008 and 4009. A close frame of the
-//!   client with 1000 or 1001 does so too, unless it had been asked to reconnect.
+//! - Close codes end the session, except those below 4001, 4008 and 4009. No close frame of the
+//!   client does: the platform's own clients close with 1000 and then resume.
 //! - A connection is asked to reconnect after 30 minutes, and closed with 4009 a quarter of a
 //!   second later if the client has not left. Both do not end the session.
 //! - A live connection stays when its token expires; IDENTIFY, RESUME and REST need a valid one.

@@ -32,6 +32,7 @@ pub(super) static TABLE: Table = Table {
     refusal,
     close_after_invalid: |_| None,
     ends_session: |code| matches!(code, 4003 | 4004 | 4006 | 4007 | 4009..=4014),
+    hears_goodbye: true,
     buckets: |shard, buckets| {
         let bucket = shard.number() % buckets;
         bucket..bucket + 1

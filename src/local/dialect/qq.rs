@@ -39,6 +39,8 @@ pub(super) static TABLE: Table = Table {
     refusal,
     close_after_invalid: |op| Some(if op == Some(2) { 4903 } else { 4902 }),
     ends_session: |code| matches!(code, 4001..=4007 | 4010..=4999),
+    // The platform's own client for Python closes with 1000, and then resumes.
+    hears_goodbye: false,
     // So many per window over all shards; which shard it is makes no difference.
     buckets: |_, buckets| 0..buckets,
     bearer,

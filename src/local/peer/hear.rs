@@ -261,8 +261,8 @@ impl Peer {
     ) {
         let is_answer = matches!(self.state, State::Closing(_));
         world.record(now, self.id, Act::Close { code, reason });
-        // Whom the server has asked to go may go with any word.
-        if let (Some(1000 | 1001), Some(id), None) = (code, &self.session, self.leave_at) {
+        let ends = world.table().hears_goodbye && matches!(code, Some(1000 | 1001));
+        if let (true, Some(id)) = (ends, &self.session) {
             world.end_session(id);
         }
         world.detach(self.id, now);
