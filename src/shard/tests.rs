@@ -4,4 +4,6 @@ mod bench;
 mod commands;
 mod faults;
 mod life;
+#[cfg(feature = "qq")]
+mod qq;
 mod slow;
