@@ -103,7 +103,7 @@ pub use platform::Compression;
 pub use secret::Token;
 pub use session::{Counters, Reconnect, Shutdown, State};
 pub use shard::{
-    Degraded, Frame, Health, Latency, Message, Meta, ResumeState, Sender, Shard, ShardHandle,
-    Status, Watch,
+    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, ResumeState, Sender, Shard,
+    ShardHandle, Status, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

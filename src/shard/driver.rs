@@ -138,6 +138,13 @@ struct Shown {
     bytes_in: u64,
     bytes_out: u64,
     connected_since: Option<Instant>,
+    /// The time of the connections before this one.
+    connected_before: Duration,
+    heartbeats: u64,
+    last_heartbeat: Option<Instant>,
+    last_ack: Option<Instant>,
+    state_since: Instant,
+    state_changes: u64,
     /// Since when no session has been live.
     down_since: Option<Instant>,
     last_disconnect: Option<Cause>,
@@ -205,6 +212,12 @@ impl<P: Platform> Driver<P> {
                 bytes_in: 0,
                 bytes_out: 0,
                 connected_since: None,
+                connected_before: Duration::ZERO,
+                heartbeats: 0,
+                last_heartbeat: None,
+                last_ack: None,
+                state_since: now,
+                state_changes: 0,
                 down_since: Some(now),
                 last_disconnect: None,
             },
@@ -277,6 +290,8 @@ impl<P: Platform> Driver<P> {
         if state != self.shown.state {
             observe::state(&state);
             self.shown.state = state;
+            self.shown.state_since = now;
+            self.shown.state_changes += 1;
             if state == State::Active {
                 self.shown.down_since = None;
             } else {
@@ -334,7 +349,9 @@ impl<P: Platform> Driver<P> {
         let (bytes_in, bytes_out) = self.link.traffic();
         self.shown.bytes_in += bytes_in;
         self.shown.bytes_out += bytes_out;
-        self.shown.connected_since = None;
+        if let Some(since) = self.shown.connected_since.take() {
+            self.shown.connected_before += now().saturating_duration_since(since);
+        }
         self.link = Link::None;
         self.reading = Reading::Open;
         self.slow.since = None;
@@ -620,9 +637,14 @@ impl<P: Platform> Driver<P> {
         let counters = self.session.counters();
         if counters.acks > self.shown.acks {
             self.shown.acks = counters.acks;
+            self.shown.last_ack = Some(now());
             if let Some(latency) = self.session.latency() {
                 self.shown.latency.add(latency);
             }
+        }
+        if counters.heartbeats > self.shown.heartbeats {
+            self.shown.heartbeats = counters.heartbeats;
+            self.shown.last_heartbeat = Some(now());
         }
         let (bytes_in, bytes_out) = self.link.traffic();
         self.shared.show(Status {
@@ -639,6 +661,12 @@ impl<P: Platform> Driver<P> {
             bytes_in: self.shown.bytes_in + bytes_in,
             bytes_out: self.shown.bytes_out + bytes_out,
             connected_since: self.shown.connected_since,
+            // What this connection adds is read where the status is asked for.
+            connected_for: self.shown.connected_before,
+            last_heartbeat: self.shown.last_heartbeat,
+            last_ack: self.shown.last_ack,
+            state_since: self.shown.state_since,
+            state_changes: self.shown.state_changes,
             last_disconnect: self.shown.last_disconnect.clone(),
         });
     }

@@ -8,6 +8,8 @@
 //! | `frame` | What does a raw message look like? |
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
+//! | `tally` | How often did each event come? |
+//! | `forward` | May somebody else's channel have the events? |
 //! | `resume` | What must be kept over a restart? |
 //! | `discovery` | Where is the gateway, where nobody said it? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
@@ -15,6 +17,7 @@
 mod batch;
 mod discovery;
 mod driver;
+mod forward;
 mod frame;
 mod handover;
 mod link;
@@ -22,6 +25,7 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+mod tally;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 mod tests;
@@ -47,6 +51,7 @@ pub use self::{
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
+    tally::EventCounts,
 };
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
@@ -200,6 +205,18 @@ impl<P: Platform> Shard<P> {
     /// Whether a session is live: after READY or RESUMED, until the connection ends.
     pub fn is_ready(&self) -> bool {
         self.shared.status().state == State::Active
+    }
+
+    /// Whether the shard connects again by itself when the connection ends: always, until a fatal
+    /// error or a shutdown has ended it.
+    pub fn can_reconnect(&self) -> bool {
+        self.shared.status().can_reconnect()
+    }
+
+    /// How often each event was received since the shard began, by its name on the wire; also
+    /// those that no filter let through.
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
     }
 
     /// The sequence of the last event received, while a session is held.
@@ -374,6 +391,11 @@ impl<P: Platform> ShardHandle<P> {
     /// See [`Shard::health`].
     pub fn health(&self) -> Health {
         self.shared.status().health
+    }
+
+    /// See [`Shard::event_counts`].
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
     }
 
     /// See [`Shard::resume_state`].

@@ -19,6 +19,7 @@ use super::{
     resume::ResumeState,
     sender::Sender,
     status::{Health, Status, Watch},
+    tally::Tally,
 };
 use crate::{
     config::Config,
@@ -34,6 +35,7 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
+    pub(super) tally: Tally,
     commands: mpsc::Sender<Command>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
@@ -89,6 +91,7 @@ impl<P: Platform> Shared<P> {
         let shared = Arc::new(Self {
             id,
             handover: Handover::new(limits, cursor),
+            tally: Tally::default(),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
             control: Mutex::new(Control {
@@ -142,7 +145,10 @@ impl<P: Platform> Shared<P> {
             if first {
                 status.state = State::Stopped;
                 status.health = Health::Dead { why };
-                status.connected_since = None;
+                if let Some(since) = status.connected_since.take() {
+                    let now = tokio::time::Instant::now().into_std();
+                    status.connected_for += now.saturating_duration_since(since);
+                }
             }
             first
         });
@@ -181,6 +187,10 @@ impl<P: Platform> Shared<P> {
         status.seq_taken = (taken.session > 0).then_some(taken.seq);
         status.buffered_events = load.events;
         status.buffered_bytes = load.bytes;
+        if let Some(since) = status.connected_since {
+            let now = tokio::time::Instant::now().into_std();
+            status.connected_for += now.saturating_duration_since(since);
+        }
         status
     }
 

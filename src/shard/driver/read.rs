@@ -246,6 +246,7 @@ impl<P: Platform> Driver<P> {
         let Verdict::Deliver { replayed } = verdict else {
             return None;
         };
+        self.shared.tally.add(&envelope.event().unwrap_or_default());
         if let Some(wanted) = self.shared.config.wanted()
             && !wanted(&envelope.event().unwrap_or_default())
         {

@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::{FutureExt, join_all};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
 use super::bench::{Got, Memory, next, seqs, until, until_ready};
 use crate::{
     Config, ConfigBuilder, Error, Notice, Reconnect, Shard, ShardId,
     local::{Act, Builder, Dialect, Fault, Gateway, Moment, Record, Step},
     observe::capture::Log,
-    qq::{Credentials, Intents, QQ},
+    qq::{Credentials, Event, Intents, QQ},
     queue::LocalQueue,
 };
 
@@ -515,4 +518,94 @@ async fn no_secret_and_no_token_is_logged_or_shown() {
         );
     }
     assert!(log.text().contains("fetched an access token"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_tells_the_times_of_a_life_and_the_events_by_name() {
+    let (gateway, mut shard) = start(gateway());
+    assert!(shard.can_reconnect() && !shard.is_ready());
+    until_ready(&mut shard).await;
+    for _ in 0..3 {
+        gateway.send(ShardId::ONE, "FRIEND_ADD", "{}").unwrap();
+    }
+    gateway.send(ShardId::ONE, "NEW_THING", "{}").unwrap();
+    until(&mut shard, |got| {
+        *got == Got::Event("NEW_THING".into(), Some(5))
+    })
+    .await;
+    sleep(Duration::from_mins(10)).await;
+    let status = shard.status();
+    assert_eq!(status.connected_for.as_secs(), 600);
+    let beat = status.last_heartbeat.expect("beats");
+    assert!(status.last_ack.expect("acks") >= beat);
+    let now = Instant::now().into_std();
+    assert!(now - beat <= Duration::from_secs(42), "{beat:?}");
+    assert!(status.counters.heartbeats >= 14 && status.state_changes >= 4);
+    assert!(status.state_since < beat);
+    gateway.order(ShardId::ONE, [Step::Rst]);
+    until(&mut shard, is_resumed).await;
+    let status = shard.status();
+    assert!(status.connected_for.as_secs() == 600 && status.state_since > beat);
+    let counts = shard.event_counts();
+    let names: Vec<_> = counts.iter().collect();
+    let expected = [
+        ("FRIEND_ADD", 3),
+        ("NEW_THING", 1),
+        ("READY", 1),
+        ("RESUMED", 1),
+    ];
+    assert_eq!(names, expected);
+    shard.shutdown(crate::Shutdown::End).await;
+    assert!(!shard.can_reconnect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_gets_the_events_and_holds_the_shard_back_and_its_end_loses_nothing() {
+    let (gateway, mut shard) = start(gateway());
+    let (sender, mut receiver) = mpsc::channel(2);
+    let name = |item: Result<Event, Error>| item.unwrap().kind().name();
+    {
+        let forward = shard.forward_to(&sender);
+        let take = async {
+            assert_eq!(name(receiver.recv().await.unwrap()), "GATEWAY");
+            assert_eq!(name(receiver.recv().await.unwrap()), "READY");
+            for n in 0..9 {
+                let data = format!(r#"{{"openid":"{n}"}}"#);
+                gateway.send(ShardId::ONE, "FRIEND_ADD", &data).unwrap();
+            }
+            // Nobody takes: two fit, and the others stay where they are.
+            sleep(Duration::from_mins(5)).await;
+            assert_eq!(receiver.len(), 2);
+            for n in 0..4 {
+                match receiver.recv().await.unwrap().unwrap() {
+                    Event::FriendAdd(event) => assert_eq!(event.openid.to_string(), n.to_string()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            receiver.close();
+        };
+        let (ended, ()) = futures::future::join(forward, take).await;
+        assert!(ended.is_ok());
+    }
+    let mut kept = 0;
+    while receiver.recv().await.is_some() {
+        kept += 1;
+    }
+    let (sender, mut receiver) = mpsc::channel(64);
+    // Dropped at every poll of a while, it has still lost nothing.
+    for _ in 0..20 {
+        let _ = shard.forward_to(&sender).now_or_never();
+        tokio::task::yield_now().await;
+    }
+    while kept < 5 {
+        match receiver.recv().now_or_never() {
+            Some(item) => kept += usize::from(name(item.unwrap()) == "FRIEND_ADD"),
+            None => assert!(shard.forward_to(&sender).now_or_never().is_none()),
+        }
+    }
+    drop(shard.shutdown(crate::Shutdown::End));
+    let error = shard.forward_to(&sender).await.unwrap_err();
+    assert!(error.is_fatal());
+    let last = std::iter::from_fn(|| receiver.try_recv().ok()).last();
+    assert_eq!(last.unwrap().unwrap_err().kind(), error.kind());
 }
