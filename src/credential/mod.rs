@@ -36,12 +36,13 @@ use crate::{error::Error, secret::Token, transport::Connector};
 ///         Ok(())
 ///     }
 ///
-///     fn token(&self, request: TokenRequest) -> BoxFuture<'static, Result<Token, CredentialError>> {
-///         Box::pin(async move {
-///             // Where `request.renew` is set, what the vault has cached was refused.
-///             let _ = request.renew;
-///             Ok(Token::from("what the vault says"))
-///         })
+///     fn token(
+///         &self,
+///         request: TokenRequest,
+///     ) -> BoxFuture<'static, Result<Token, CredentialError>> {
+///         // Where `renew` is set, what was given before was refused.
+///         let path = if request.renew { "fresh" } else { "cached" };
+///         Box::pin(async move { Ok(Token::from(format!("the {path} token of the vault"))) })
 ///     }
 /// }
 /// ```

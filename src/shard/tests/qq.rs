@@ -66,6 +66,43 @@ fn handshakes(gateway: &Gateway) -> Vec<(Duration, bool, u64)> {
     gateway.log().iter().filter_map(handshake).collect()
 }
 
+/// Each handshake carried a token that lived for 45 s at least, and few were needed.
+fn tokens_were_good(gateway: &Gateway) {
+    let log = gateway.log();
+    let ends = |number: u64| {
+        let issued = log.iter().filter_map(|record| match record.act {
+            Act::Token {
+                token,
+                expires_in_s,
+                ..
+            } if token == number => Some(record.at + Duration::from_secs(expires_in_s)),
+            _ => None,
+        });
+        issued.max().expect("a token from here")
+    };
+    let handshakes = handshakes(gateway);
+    for (at, _, token) in &handshakes {
+        assert!(*at + Duration::from_secs(45) <= ends(*token), "{at:?}");
+    }
+    let newest = handshakes.last().expect("handshakes").2;
+    assert!((24..=26).contains(&newest), "{newest}");
+}
+
+/// Recycling is no fault: the shard came back at once.
+fn recycles_took_no_time(gateway: &Gateway) {
+    let mut closed = None;
+    for record in &gateway.log() {
+        match record.act {
+            Act::Close { .. } | Act::SentClose { .. } => closed = Some(record.at),
+            Act::Resume { .. } => {
+                let away = record.at - closed.take().expect("closed before");
+                assert!(away < Duration::from_millis(100), "{away:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Goal: two days as a bot lives them cost one IDENTIFY, and no event. Method: the platform's own
 /// figures (recycling every 30 minutes by op 7 and 4009, tokens of 2 hours), an event every 97 s.
 #[tokio::test(start_paused = true)]
@@ -108,38 +145,8 @@ async fn two_days_of_recycles_and_tokens_cost_one_identify_and_lose_nothing() {
     assert!(stats.resumed >= 94, "{stats:?}");
     assert_eq!(shard.status().counters.repeated, 0);
 
-    // Each handshake carried a token that lived for another minute's fraction at least.
-    let log = gateway.log();
-    let ends = |number: u64| {
-        let issued = log.iter().filter_map(|record| match record.act {
-            Act::Token {
-                token,
-                expires_in_s,
-                ..
-            } if token == number => Some(record.at + Duration::from_secs(expires_in_s)),
-            _ => None,
-        });
-        issued.max().expect("a token from here")
-    };
-    let handshakes = handshakes(&gateway);
-    for (at, _, token) in &handshakes {
-        assert!(*at + Duration::from_secs(45) <= ends(*token), "{at:?}");
-    }
-    let newest = handshakes.last().expect("handshakes").2;
-    assert!((24..=26).contains(&newest), "{newest}");
-
-    // Recycling is no fault: it comes back at once.
-    let mut closed = None;
-    for record in &log {
-        match record.act {
-            Act::Close { .. } | Act::SentClose { .. } => closed = Some(record.at),
-            Act::Resume { .. } => {
-                let away = record.at - closed.take().expect("closed before");
-                assert!(away < Duration::from_millis(100), "{away:?}");
-            }
-            _ => {}
-        }
-    }
+    tokens_were_good(&gateway);
+    recycles_took_no_time(&gateway);
 }
 
 #[tokio::test(start_paused = true)]
@@ -608,4 +615,67 @@ async fn a_channel_gets_the_events_and_holds_the_shard_back_and_its_end_loses_no
     assert!(error.is_fatal());
     let last = std::iter::from_fn(|| receiver.try_recv().ok()).last();
     assert_eq!(last.unwrap().unwrap_err().kind(), error.kind());
+}
+
+/// What follows a close of each code while events flow: the rows of the rules, at the wire.
+#[tokio::test(start_paused = true)]
+async fn after_each_close_code_the_shard_resumes_identifies_or_ends() {
+    let ends: &[u16] = &[4001, 4002, 4010, 4011, 4012, 4013, 4014, 4914, 4915];
+    let identifies: &[u16] = &[4003, 4004, 4006, 4007, 4900, 4902, 4903, 4913, 4999];
+    let resumes: &[u16] = &[1000, 1001, 1011, 3000, 4000, 4005, 4008, 4009];
+    for code in [ends, identifies, resumes].concat() {
+        let (gateway, mut shard) = start(gateway());
+        until_ready(&mut shard).await;
+        gateway.send(ShardId::ONE, "FRIEND_ADD", "{}").unwrap();
+        next(&mut shard).await;
+        gateway.order(ShardId::ONE, [Step::Close(code)]);
+        let begin = Instant::now();
+        if ends.contains(&code) {
+            let (_, error) = until_end(&mut shard).await;
+            assert_eq!(error.close_code(), Some(code));
+            assert_eq!(error.kind(), crate::ErrorKind::Refused, "{code}");
+            sleep(Duration::from_hours(1)).await;
+            assert_eq!(gateway.stats().connections, 1, "{code}");
+            continue;
+        }
+        let handshake = |got: &Got| matches!(got, Got::Event(name, _) if name != "FRIEND_ADD");
+        let all = until(&mut shard, handshake).await;
+        assert!(
+            !all.iter().any(|got| matches!(got, Got::Failed(_))),
+            "{code}"
+        );
+        let stats = gateway.stats();
+        let expected = if resumes.contains(&code) {
+            (1, 1)
+        } else {
+            (2, 0)
+        };
+        assert_eq!((stats.identifies, stats.resumes), expected, "{code}");
+        let least = match code {
+            4004 => 2500,
+            4008 => 60_000,
+            code if identifies.contains(&code) => 1000,
+            _ => 0,
+        };
+        let away = begin.elapsed().as_millis();
+        assert!((least..=75_000).contains(&away), "{code}: {away}");
+        assert_eq!(stats.tokens, if code == 4004 { 2 } else { 1 }, "{code}");
+    }
+}
+
+/// Goal: a link that has died in silence is found, and its session resumed.
+#[tokio::test(start_paused = true)]
+async fn missing_acks_end_the_connection_and_the_session_goes_on() {
+    let (gateway, mut shard) = start(gateway());
+    until_ready(&mut shard).await;
+    gateway.misbehave_always([Fault::withhold_acks().times(3)]);
+    let begin = Instant::now();
+    let all = until(&mut shard, is_resumed).await;
+    assert!(
+        begin.elapsed() <= Duration::from_secs(100),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(!all.iter().any(|got| matches!(got, Got::Failed(_))));
+    assert_eq!(gateway.stats().identifies, 1);
 }
