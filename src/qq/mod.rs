@@ -1,5 +1,5 @@
 //! What does only QQ know? Protocol, close table, intents, events.
-//! Imports `platform`, `codec` and the words; pure.
+//! Imports `platform`, `codec`, `model` and the words; pure.
 //!
 //! A shard of QQ is a [`Shard`](crate::Shard) like any other; its intents say which platform it is
 //! of. Its sessions are recycled every half hour (op 7, then close code 4009), which is routine: it
