@@ -313,11 +313,11 @@ mod tests {
         for text in ["null", "[[1],{}]", "{\"a\":[{}]}", "1.5"] {
             reads::<Option<i64>>(text, &None);
             reads::<Option<CompactString>>(text, &None);
-            reads::<Option<Id<()>>>(text, None);
+            reads::<Option<Id<()>>>(text, &None);
             reads::<Option<Timestamp>>(text, &None);
         }
         for text in ["\"\"", "\"-1\"", "\"x\"", "-1", "true"] {
-            reads::<Option<Id<()>>>(text, None);
+            reads::<Option<Id<()>>>(text, &None);
             reads::<Option<bool>>(text, &(text == "true").then_some(true));
         }
         for text in ["null", "1", "\"x\"", "true", "{}"] {
