@@ -14,7 +14,7 @@ use crate::{
     credential::CredentialSource,
     error::{Error, ErrorKind},
     limits::Limits,
-    platform::{Compression, GatewayUrl, IntentsOf, Platform, UrlError},
+    platform::{Compression, EventSet, GatewayUrl, IntentsOf, Platform, UrlError},
     queue::{LocalQueue, Queue, local::QueueKey},
     rest::{self, SessionStartLimit},
     shard::{Discovery, ResumeState},
@@ -28,7 +28,7 @@ const DEADLINE_MAX: Duration = Duration::from_hours(30 * 24);
 const LEN_MAX: usize = 1 << 30;
 
 /// Decides by its name whether an event reaches the user.
-pub(crate) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// How shards connect, and as whom.
 ///
@@ -63,7 +63,12 @@ pub struct Config<P> {
     resume: Option<ResumeState>,
     session_age_max: Option<Duration>,
     drop_repeated: bool,
+    /// By [`ConfigBuilder::event_filter`].
     wanted: Option<Wanted>,
+    /// By [`ConfigBuilder::event_flags`].
+    flagged: Option<Wanted>,
+    /// Whether notices reach the user.
+    notices: bool,
     /// By field; the first is what the user hears of.
     problems: Vec<(&'static str, String)>,
 }
@@ -98,6 +103,8 @@ impl<P: Platform> Config<P> {
             session_age_max: None,
             drop_repeated: false,
             wanted: None,
+            flagged: None,
+            notices: true,
             problems: Vec::new(),
             source,
         };
@@ -225,8 +232,15 @@ impl<P: Platform> Config<P> {
         &self.connector
     }
 
-    pub(crate) const fn wanted(&self) -> Option<&Wanted> {
-        self.wanted.as_ref()
+    /// Whether an event reaches the user.
+    pub(crate) fn wants_event(&self, name: &str) -> bool {
+        let mut filters = self.flagged.iter().chain(&self.wanted);
+        filters.all(|wants| wants(name))
+    }
+
+    /// Whether notices reach the user.
+    pub(crate) const fn wants_notices(&self) -> bool {
+        self.notices
     }
 
     /// The first field that cannot work, as an error.
@@ -381,11 +395,34 @@ impl<P: Platform> ConfigBuilder<P> {
 
     /// Sets which events reach the user, by name. By default all.
     ///
-    /// The others are dropped before they wake anybody. They count as taken with the next event,
-    /// so a restart does not bring them back. Called for each event in the connection's task: it
+    /// For what [`event_flags`](Self::event_flags) cannot say; where both are set, an event must
+    /// pass both. Notices are not asked about. Called for each event in the connection's task: it
     /// must be quick, and must not panic.
     pub fn event_filter(mut self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.0.wanted = Some(Arc::new(wanted));
+        self
+    }
+
+    /// Sets which events, and whether notices, reach the user. By default all.
+    ///
+    /// The others are dropped by their name alone: nothing of them is decoded or copied, and they
+    /// wake nobody. They count as taken once all before them is, so a restart does not bring
+    /// them back. The shard itself sees them all: it keeps its session, and resumes, though READY
+    /// and RESUMED are not in the set. Errors always reach the user.
+    ///
+    /// This spares the bot's work, not its traffic; what the server sends is up to the intents.
+    ///
+    /// ```
+    /// use shardstream::{Config, EventFlags, Intents};
+    ///
+    /// let config = Config::builder("token", Intents::GUILD_MESSAGES)
+    ///     .event_flags(EventFlags::MESSAGE_CREATE | EventFlags::GATEWAY)
+    ///     .build()?;
+    /// # Ok::<(), shardstream::Error>(())
+    /// ```
+    pub fn event_flags(mut self, flags: P::EventFlags) -> Self {
+        self.0.flagged = Some(Arc::new(move |name| flags.has_event(name)));
+        self.0.notices = flags.has_notices();
         self
     }
 

@@ -52,6 +52,7 @@
 //! | [`platform`] | Where may platforms differ? |
 //! | `discord` | What does only Discord know? |
 //! | `qq` | What does only QQ know? |
+//! | `model` | What do the models of both platforms have in common? |
 //! | `codec` | How do bytes become an event? |
 //! | `session` | What are the rules of the conversation? |
 //! | [`queue`] | When may I identify? |
@@ -64,6 +65,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// First, because its macros declare what the platforms have.
+#[cfg(any(feature = "discord", feature = "qq"))]
+#[macro_use]
+mod model;
 
 mod codec;
 mod config;

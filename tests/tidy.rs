@@ -20,8 +20,9 @@ const WORDS: &[&str] = &["error", "id", "limits", "notice", "secret"];
 const ROOMS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("codec", &["platform"]),
-    ("discord", &["codec", "platform"]),
-    ("qq", &["codec", "platform"]),
+    ("model", &["codec"]),
+    ("discord", &["codec", "model", "platform"]),
+    ("qq", &["codec", "model", "platform"]),
     ("session", &["codec", "platform"]),
     ("queue/buckets", &[]),
     ("queue/budget", &[]),
@@ -98,6 +99,7 @@ const PURE: &[&str] = &[
     "error",
     "id",
     "limits",
+    "model",
     "notice",
     "platform",
     "qq",
@@ -198,7 +200,16 @@ fn imports(sources: &[Source]) -> Vec<String> {
     findings
 }
 
-/// Rooms that must not know a platform by name do not.
+/// Whether a name or a text names a platform: `discord` anywhere, `qq` as a word of its own.
+fn names_platform(text: &str) -> bool {
+    let is_qq = |word: &str| ["QQ", "Qq", "qq"].contains(&word);
+    let words = text.split(|unit: char| !unit.is_ascii_alphanumeric());
+    let starts = |word: &str| word.starts_with("QQ") || word.starts_with("Qq");
+    text.to_ascii_lowercase().contains("discord")
+        || words.into_iter().any(|word| is_qq(word) || starts(word))
+}
+
+/// Rooms that must not know a platform by name do not, neither in a word nor in a literal.
 fn platform_names(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     let mut defaults = BTreeMap::<&str, BTreeSet<(&str, usize)>>::new();
@@ -207,14 +218,21 @@ fn platform_names(sources: &[Source]) -> Vec<String> {
         let Some(room) = module.first().copied().filter(|name| BLIND.contains(name)) else {
             continue;
         };
-        let named = source
-            .shipped
-            .iter()
-            .filter(|token| matches!(token.text.to_ascii_lowercase().as_str(), "discord" | "qq"));
+        let text_of = |line: usize| {
+            let text = source.text.lines().nth(line - 1).unwrap_or_default();
+            text.split(" // ").next().unwrap_or_default()
+        };
+        let named = source.shipped.iter().filter(|token| match &*token.text {
+            "\"" => names_platform(text_of(token.line)),
+            word => names_platform(word),
+        });
         let lines: BTreeSet<_> = named.map(|token| token.line).collect();
         for line in lines {
-            let text = source.text.lines().nth(line - 1).unwrap_or_default();
-            if DEFAULTED.contains(&room) && text.contains("P: Platform = Discord") {
+            let text = text_of(line);
+            // The default, and that it is there with its platform only.
+            let allowed = ["P: Platform = Discord", "cfg(feature = \"discord\")"];
+            let mut allowed = allowed.iter().chain(&["cfg(not(feature = \"discord\"))"]);
+            if DEFAULTED.contains(&room) && allowed.any(|known| text.contains(known)) {
                 continue;
             }
             if DEFAULTED.contains(&room) && text.contains("crate::discord::Discord") {
@@ -526,12 +544,23 @@ fn platforms_are_named_in_the_one_line_that_may() {
         "src/discord/mod.rs",
         "struct Discord;",
     ));
+    assert_none(&find(
+        platform_names,
+        "src/session/a.rs",
+        "/// Discord and QQ differ.\nfn f() { let name = \"\"; } // qq\nfn requeue() {}",
+    ));
     let twice = default.repeat(2);
     assert_eq!(find(platform_names, "src/shard/mod.rs", &twice).len(), 1);
     for text in [
         default,
         "match name { Discord => {} }",
         "use crate::qq::Model;",
+        "fn f(credential: QQCredentials) {}",
+        "fn is_qq() {}",
+        "if P::NAME == \"qq\" {}",
+        "const URL: &str = \"wss://gateway.discord.gg\";",
+        "#[cfg(feature = \"qq\")] fn f() {}",
+        "#[cfg(feature = \"discord\")] fn f() {}",
     ] {
         assert_eq!(
             find(platform_names, "src/session/a.rs", text).len(),

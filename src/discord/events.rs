@@ -12,7 +12,12 @@ use super::Intents;
     reason = "the table names most types of the model"
 )]
 use super::model::*;
-use crate::{codec::json, id::Id, notice::Notice, platform::DecodeError};
+use crate::{
+    codec::json,
+    id::Id,
+    notice::Notice,
+    platform::{DecodeError, EventSet},
+};
 
 /// An event that this version does not name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +76,19 @@ macro_rules! events {
         }
 
         bitflags! {
-            /// A set of events.
+            /// A set of events, to narrow what reaches the user: for a shard by
+            /// [`ConfigBuilder::event_flags`](crate::ConfigBuilder::event_flags), for a call by
+            /// [`Shard::next_event_of`](crate::Shard::next_event_of).
+            ///
+            /// `EventFlags::from(intents)` is what may come with these intents.
+            ///
+            /// ```
+            /// use shardstream::discord::{EventFlags, EventKind, Intents};
+            ///
+            /// let messages = EventFlags::MESSAGE_CREATE | EventFlags::MESSAGE_UPDATE;
+            /// assert!(EventFlags::from(Intents::GUILD_MESSAGES).contains(messages));
+            /// assert!(messages.contains(EventKind::MessageCreate.into()));
+            /// ```
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
             pub struct EventFlags: u128 {
                 $(
@@ -433,6 +450,16 @@ impl From<EventKind> for EventFlags {
     }
 }
 
+impl EventSet for EventFlags {
+    fn has_event(self, name: &str) -> bool {
+        self.contains(EventKind::from_name(name).into())
+    }
+
+    fn has_notices(self) -> bool {
+        self.contains(Self::GATEWAY)
+    }
+}
+
 impl From<Intents> for EventFlags {
     /// What may come with these intents: the events that one of them brings, those that need none,
     /// and what has no row of its own.
@@ -482,6 +509,29 @@ mod tests {
             seen | EventFlags::GATEWAY | EventFlags::UNKNOWN,
             EventFlags::all()
         );
+    }
+
+    #[test]
+    fn a_set_of_one_event_has_that_event_and_no_other() {
+        for kind in EventKind::ALL {
+            let flag = EventFlags::from(*kind);
+            for other in EventKind::ALL {
+                let name = other.name();
+                assert_eq!(flag.has_event(name), kind == other, "{kind:?}: {name}");
+                assert_eq!(
+                    (!flag).has_event(name),
+                    kind != other,
+                    "not {kind:?}: {name}"
+                );
+            }
+            assert!(!flag.has_event("NEW_THING") && !flag.has_notices());
+            assert!((!flag).has_event("NEW_THING") && (!flag).has_notices());
+        }
+        assert!(EventFlags::UNKNOWN.has_event("NEW_THING"));
+        // A name on the wire, and no notice.
+        assert!(EventFlags::UNKNOWN.has_event("GATEWAY"));
+        assert!(!EventFlags::GATEWAY.has_event("GATEWAY"));
+        assert!(EventFlags::GATEWAY.has_notices() && !EventFlags::UNKNOWN.has_notices());
     }
 
     #[test]

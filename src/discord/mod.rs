@@ -1,5 +1,5 @@
 //! What does only Discord know? Protocol, close table, intents, commands, events.
-//! Imports `platform`, `codec` and the words; pure.
+//! Imports `platform`, `codec`, `model` and the words; pure.
 
 mod close;
 mod command;

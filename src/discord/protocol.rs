@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, Intents, UpdatePresence, close};
+use super::{Event, EventFlags, Intents, UpdatePresence, close};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -190,6 +190,7 @@ impl Platform for Discord {
     type Credentials = Token;
     type Intents = Intents;
     type Event = Event;
+    type EventFlags = EventFlags;
 
     fn with_intents(intents: Intents) -> Self {
         Self::new(intents)

@@ -42,6 +42,8 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     type Intents: Copy + Debug + Send + Sync + 'static;
     /// The typed event.
     type Event: Debug + Send + 'static;
+    /// A set of typed events, which narrows what reaches the user.
+    type EventFlags: EventSet;
 
     /// The platform with these intents and everything else by default.
     fn with_intents(intents: Self::Intents) -> Self;
@@ -96,6 +98,18 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
 pub trait IntentsOf: Sized {
     /// The platform that these intents belong to.
     type Platform: Platform<Intents = Self>;
+}
+
+/// A set of a platform's events.
+///
+/// Asked of the name alone, so that what is not in the set is never decoded.
+pub trait EventSet: Copy + Debug + Send + Sync + 'static {
+    /// Whether the event that the wire calls `name` is in the set. One that the platform's table
+    /// does not name is in it where unknown events are.
+    fn has_event(self, name: &str) -> bool;
+
+    /// Whether notices are in the set.
+    fn has_notices(self) -> bool;
 }
 
 /// A command that bots of the platform `P` send.

@@ -13,7 +13,12 @@ use super::Intents;
     reason = "the table names most types of the model"
 )]
 use super::model::*;
-use crate::{codec::json, id::Id, notice::Notice, platform::DecodeError};
+use crate::{
+    codec::json,
+    id::Id,
+    notice::Notice,
+    platform::{DecodeError, EventSet},
+};
 
 /// An event that this version does not name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +76,19 @@ macro_rules! events {
         }
 
         bitflags! {
-            /// A set of events.
+            /// A set of events, to narrow what reaches the user: for a shard by
+            /// [`ConfigBuilder::event_flags`](crate::ConfigBuilder::event_flags), for a call by
+            /// [`Shard::next_event_of`](crate::Shard::next_event_of).
+            ///
+            /// `EventFlags::from(intents)` is what may come with these intents.
+            ///
+            /// ```
+            /// use shardstream::qq::{EventFlags, EventKind, Intents};
+            ///
+            /// let group = EventFlags::from(Intents::GROUP_AND_C2C_EVENT);
+            /// assert!(group.contains(EventFlags::GROUP_AT_MESSAGE_CREATE));
+            /// assert!(!group.contains(EventKind::AtMessageCreate.into()));
+            /// ```
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
             pub struct EventFlags: u128 {
                 $(
@@ -377,6 +394,16 @@ impl From<EventKind> for EventFlags {
     }
 }
 
+impl EventSet for EventFlags {
+    fn has_event(self, name: &str) -> bool {
+        self.contains(EventKind::from_name(name).into())
+    }
+
+    fn has_notices(self) -> bool {
+        self.contains(Self::GATEWAY)
+    }
+}
+
 impl From<Intents> for EventFlags {
     /// What may come with these intents: the events that one of them brings, READY and RESUMED,
     /// and what has no row of its own.
@@ -427,6 +454,17 @@ mod tests {
             seen | EventFlags::GATEWAY | EventFlags::UNKNOWN,
             EventFlags::all()
         );
+    }
+
+    #[test]
+    fn a_set_has_the_events_whose_bits_it_has() {
+        for kind in EventKind::ALL {
+            let flag = EventFlags::from(*kind);
+            assert!(flag.has_event(kind.name()) && !(!flag).has_event(kind.name()));
+            assert!(!flag.has_event("NEW_THING") && !flag.has_notices());
+        }
+        assert!(EventFlags::UNKNOWN.has_event("NEW_THING"));
+        assert!(EventFlags::GATEWAY.has_notices() && !EventFlags::UNKNOWN.has_notices());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Credentials, Event, Intents, close};
+use super::{Credentials, Event, EventFlags, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
@@ -135,6 +135,7 @@ impl Platform for QQ {
     type Credentials = Credentials;
     type Intents = Intents;
     type Event = Event;
+    type EventFlags = EventFlags;
 
     fn with_intents(intents: Intents) -> Self {
         Self::new(intents)

@@ -1,8 +1,18 @@
 //! What is handed over? Buffers of text with an index, used again and again.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    mem,
+    ops::Range,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
-use crate::{codec::envelope::Header, error::Error, notice::Notice};
+use bytes::Bytes;
+
+use crate::{
+    codec::envelope::{Envelope, Header},
+    error::Error,
+    notice::Notice,
+};
 
 /// 64 events in a batch: enough that the cost of handing over one vanishes, few enough that the
 /// user's task starts early.
@@ -41,6 +51,20 @@ pub(super) enum What {
     Error(Error),
 }
 
+impl Place {
+    pub(super) const fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+
+    /// The frame in `text`, the text of its batch.
+    pub(super) fn envelope<'a>(&self, text: &'a Text) -> Envelope<'a> {
+        Envelope {
+            text: text.at(self),
+            header: self.header,
+        }
+    }
+}
+
 /// One thing for the user.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -69,9 +93,16 @@ impl Batch {
             || (self.entries.len() < EVENTS_MAX && self.text.len() + len <= BYTES_MAX)
     }
 
-    pub(super) fn text_at(&self, place: &Place) -> &str {
-        let end = place.start + place.len;
-        self.text.get(place.start..end).unwrap_or_default()
+    /// Adds the text of one entry.
+    pub(super) fn append(&mut self, text: &str) {
+        let needed = self.text.len() + text.len();
+        if needed > self.text.capacity() {
+            // Doubled as ever, but not beyond the bound: who keeps one frame keeps the buffer.
+            let doubled = (2 * self.text.capacity()).min(BYTES_MAX);
+            self.text
+                .reserve_exact(doubled.max(needed) - self.text.len());
+        }
+        self.text.push_str(text);
     }
 
     pub(super) const fn events(&self) -> usize {
@@ -81,7 +112,7 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.events = 0;
-        if self.text.capacity() > 2 * BYTES_MAX {
+        if self.text.capacity() > BYTES_MAX {
             // It was a large frame's own.
             self.text = String::new();
         } else {
@@ -92,6 +123,69 @@ impl Batch {
     /// Whether an idle shard should rather not hold it.
     pub(super) fn is_worth_giving_back(&self) -> bool {
         self.text.capacity() > KEPT_BYTES_MAX || self.entries.capacity() > KEPT_ENTRIES_MAX
+    }
+}
+
+/// The text of a batch that is in the user's hands. Frames share it, and so keep no more than it.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    owned: Arc<Owned>,
+    /// Made when first asked for: the bytes of all frames are parts of it, and cost nothing more.
+    whole: OnceLock<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Owned(String);
+
+/// What [`Text::whole`] keeps alive: not the text itself, which holds `whole`.
+struct Keeper(Arc<Owned>);
+
+impl AsRef<[u8]> for Keeper {
+    fn as_ref(&self) -> &[u8] {
+        self.0.0.as_bytes()
+    }
+}
+
+impl Text {
+    /// Shares `text`, with `shell` to do it in where nobody else has that.
+    pub(super) fn share(text: String, shell: Option<Arc<Self>>) -> Arc<Self> {
+        if let Some(mut shell) = shell
+            && let Some(inner) = Arc::get_mut(&mut shell)
+            && let Some(owned) = Arc::get_mut(&mut inner.owned)
+        {
+            owned.0 = text;
+            return shell;
+        }
+        Arc::new(Self {
+            owned: Arc::new(Owned(text)),
+            whole: OnceLock::new(),
+        })
+    }
+
+    /// The text and its shell, to be used again; `None` where somebody still has a part.
+    pub(super) fn take_back(mut shell: Arc<Self>) -> Option<(String, Arc<Self>)> {
+        let inner = Arc::get_mut(&mut shell)?;
+        drop(inner.whole.take());
+        let text = mem::take(&mut Arc::get_mut(&mut inner.owned)?.0);
+        Some((text, shell))
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.owned.0.capacity()
+    }
+
+    pub(super) fn at(&self, place: &Place) -> &str {
+        self.owned.0.get(place.range()).unwrap_or_default()
+    }
+
+    /// The same memory, as bytes that live as long as they like.
+    pub(super) fn bytes_at(&self, place: &Place) -> Bytes {
+        let keep = || Bytes::from_owner(Keeper(Arc::clone(&self.owned)));
+        match self.at(place) {
+            "" => Bytes::new(),
+            _ => self.whole.get_or_init(keep).slice(place.range()),
+        }
     }
 }
 

@@ -364,7 +364,9 @@ impl<P: Platform> Driver<P> {
         if let Notice::Disconnected { cause, .. } = &notice {
             self.shown.last_disconnect = Some(cause.clone());
         }
-        self.writer.notify(notice, self.cursor);
+        if self.shared.wants_notices() {
+            self.writer.notify(notice, self.cursor);
+        }
     }
 
     fn stop_for(&mut self, stop: Stop) {

@@ -1,14 +1,14 @@
 //! What does a raw message look like? A frame's text, shared and never copied.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::batch::{Batch, Place};
+use super::batch::{Place, Text};
 use crate::{
     codec::{
-        envelope::{Envelope, Header},
+        envelope::{Envelope, Header, Span},
         json,
     },
     error::{Error, ErrorKind},
@@ -21,7 +21,7 @@ use crate::{
 /// up to 64 KiB (or the frame's own length, if that is more): copy what is to be kept for long.
 #[derive(Clone)]
 pub struct Frame {
-    batch: Arc<Batch>,
+    text: Arc<Text>,
     place: Place,
 }
 
@@ -48,13 +48,44 @@ pub struct Meta {
 }
 
 impl Frame {
-    pub(super) const fn new(batch: Arc<Batch>, place: Place) -> Self {
-        Self { batch, place }
+    pub(super) const fn new(text: Arc<Text>, place: Place) -> Self {
+        Self { text, place }
+    }
+
+    /// A frame of a text from elsewhere: one that another process received and passed on, or one
+    /// made up for a test.
+    ///
+    /// ```
+    /// use shardstream::Frame;
+    ///
+    /// let frame = Frame::from_text(r#"{"op":0,"s":7,"t":"TYPING_START","d":{}}"#)?;
+    /// assert_eq!((frame.seq(), frame.event_name().as_deref()), (Some(7), Some("TYPING_START")));
+    /// assert!(Frame::from_text("typing").is_err());
+    /// # Ok::<(), shardstream::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Frame`] where the text is not a JSON object with an integer `op`. The inside
+    /// of `d` is not looked at.
+    pub fn from_text(text: impl Into<String>) -> Result<Self, Error> {
+        let text = text.into();
+        let header = Header::parse(&text).map_err(|unreadable| {
+            let message = "the text is not a message of a gateway";
+            Error::new(ErrorKind::Frame, message).with_seq(unreadable.seq)
+        })?;
+        let place = Place {
+            start: 0,
+            len: text.len(),
+            header,
+            replayed: false,
+        };
+        Ok(Self::new(Text::share(text, None), place))
     }
 
     /// The whole frame, as JSON text.
     pub fn text(&self) -> &str {
-        self.batch.text_at(&self.place)
+        self.text.at(&self.place)
     }
 
     /// `op`; 0 for a dispatch.
@@ -86,14 +117,31 @@ impl Frame {
         self.envelope().data()
     }
 
+    /// Where [`data`](Self::data) lies in [`text`](Self::text), in bytes; `None` where there is no
+    /// `d`.
+    pub fn data_range(&self) -> Option<Range<usize>> {
+        self.place.header.data.map(Span::range)
+    }
+
     /// Whether the event was replayed after a resume.
     pub const fn replayed(&self) -> bool {
         self.place.replayed
     }
 
-    /// The text as bytes that can be sent elsewhere. Nothing is copied.
+    /// The text as bytes that can be sent elsewhere. Nothing is copied: they are the buffer that
+    /// the frame came in, and keep it as the frame does.
+    ///
+    /// ```
+    /// use shardstream::Frame;
+    ///
+    /// let frame = Frame::from_text(r#"{"op":0,"s":7,"t":"TYPING_START","d":{}}"#)?;
+    /// let data = frame.data_range().unwrap_or_default();
+    /// let bytes = frame.into_bytes();
+    /// assert_eq!(bytes.slice(data), "{}");
+    /// # Ok::<(), shardstream::Error>(())
+    /// ```
     pub fn into_bytes(self) -> Bytes {
-        Bytes::from_owner(self)
+        self.text.bytes_at(&self.place)
     }
 
     /// Decodes `d`, borrowing from the frame where `T` does.
@@ -120,10 +168,7 @@ impl Frame {
     }
 
     fn envelope(&self) -> Envelope<'_> {
-        Envelope {
-            text: self.text(),
-            header: self.place.header,
-        }
+        self.place.envelope(&self.text)
     }
 
     fn exact(&self) -> Option<Envelope<'_>> {
@@ -183,7 +228,7 @@ mod tests {
     use crate::{
         codec::envelope::Header,
         error::ErrorKind,
-        shard::batch::{Batch, Cursor, Place, What},
+        shard::batch::{Batch, Cursor, Place, Text, What},
     };
 
     /// Frames that share one batch.
@@ -197,12 +242,12 @@ mod tests {
                 header: Header::parse(text).unwrap(),
                 replayed: places.len() == 1,
             };
-            batch.text.push_str(text);
+            batch.append(text);
             batch.push(Cursor::default(), What::Frame(place));
             places.push(place);
         }
-        let batch = Arc::new(batch);
-        let frame = |place| Frame::new(Arc::clone(&batch), place);
+        let text = Text::share(batch.text, None);
+        let frame = |place| Frame::new(Arc::clone(&text), place);
         places.into_iter().map(frame).collect()
     }
 
@@ -239,9 +284,35 @@ mod tests {
         let frames = frames(&TEXTS);
         let at = frames[1].text().as_ptr();
         let bytes: Bytes = frames[1].clone().into_bytes();
+        let last = frames[2].clone().into_bytes();
         drop(frames);
         assert_eq!(bytes, TEXTS[1].as_bytes());
         assert_eq!(bytes.as_ptr(), at);
+        assert_eq!(last, TEXTS[2].as_bytes());
+    }
+
+    #[test]
+    fn the_range_of_data_is_where_it_lies() {
+        for frame in frames(&TEXTS) {
+            let range = frame.data_range();
+            let there = range.map_or("null", |range| &frame.text()[range]);
+            assert_eq!(there, frame.data());
+        }
+    }
+
+    #[test]
+    fn a_frame_made_of_a_text_is_like_one_that_came() {
+        for came in frames(&TEXTS) {
+            let made = Frame::from_text(came.text()).unwrap();
+            assert_eq!(made.text(), came.text());
+            assert_eq!((made.op(), made.seq()), (came.op(), came.seq()));
+            assert_eq!(made.event_name(), came.event_name());
+            assert_eq!(made.data(), came.data());
+            assert!(!made.replayed());
+        }
+        let error = Frame::from_text(r#"{"s":7,"op":"CANARY"}"#).unwrap_err();
+        assert_eq!((error.kind(), error.seq()), (ErrorKind::Frame, Some(7)));
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
     }
 
     #[test]

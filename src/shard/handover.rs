@@ -17,7 +17,7 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-use super::batch::{self, Batch, Cursor, Entry, Place, What};
+use super::batch::{self, Batch, Cursor, Entry, Place, Text, What};
 use crate::{codec::envelope::Header, error::Error, limits::Limits, notice::Notice};
 
 /// So many notices and errors wait at most before reading pauses; those that come without reading
@@ -159,6 +159,8 @@ impl Handover {
         Reader {
             handover: Arc::clone(self),
             batch: None,
+            text: None,
+            load: Load::default(),
             next: 0,
         }
     }
@@ -294,7 +296,7 @@ impl Writer {
             header,
             replayed,
         };
-        batch.text.push_str(text);
+        batch.append(text);
         batch.push(cursor, What::Frame(place));
         self.count(1, text.len(), 0, cursor);
     }
@@ -436,7 +438,11 @@ impl Drop for Writer {
 #[derive(Debug)]
 pub(super) struct Reader {
     handover: Arc<Handover>,
-    batch: Option<Arc<Batch>>,
+    /// The one in hand. Its text is in `text`.
+    batch: Option<Batch>,
+    text: Option<Arc<Text>>,
+    /// What the batch in hand counts for.
+    load: Load,
     next: usize,
 }
 
@@ -485,23 +491,28 @@ impl Reader {
             .is_none_or(|batch| self.next >= batch.entries.len())
     }
 
-    /// The entry that [`poll_next`](Self::poll_next) took last, with its batch.
-    pub(super) fn entry(&self) -> Option<(&Arc<Batch>, &Entry)> {
+    /// The entry that [`poll_next`](Self::poll_next) took last, with the text of its batch.
+    pub(super) fn entry(&self) -> Option<(&Arc<Text>, &Entry)> {
         let batch = self.batch.as_ref()?;
         let entry = batch.entries.get(self.next.checked_sub(1)?)?;
-        Some((batch, entry))
+        Some((self.text.as_ref()?, entry))
     }
 
     /// Finishes the batch in hand and takes the next; `false` where there is none, and then the
     /// waker of `cx` hears of one.
     fn turn_over(&mut self, cx: &Context<'_>) -> bool {
         let handover = &*self.handover;
-        let finished = self.batch.take();
+        let mut reusable = self.batch.take();
         self.next = 0;
-        let load = finished.as_deref().map_or_else(Load::default, Load::of);
-        // Whoever still holds a frame keeps the batch; else it is filled again.
-        let mut reusable = finished.and_then(|batch| Arc::try_unwrap(batch).ok());
+        let mut load = Load::default();
+        let mut shell = None;
         if let Some(batch) = &mut reusable {
+            load = self.load;
+            // Whoever still holds a frame keeps its text; else it is filled again.
+            if let Some((text, free)) = self.text.take().and_then(Text::take_back) {
+                batch.text = text;
+                shell = Some(free);
+            }
             batch.clear();
         }
         let mut queue = lock(&handover.queue);
@@ -530,8 +541,13 @@ impl Reader {
         if wake {
             handover.driver.wake();
         }
-        self.batch = next.map(Arc::new);
-        self.batch.is_some()
+        let Some(mut next) = next else {
+            return false;
+        };
+        self.load = Load::of(&next);
+        self.text = Some(Text::share(mem::take(&mut next.text), shell));
+        self.batch = Some(next);
+        true
     }
 }
 

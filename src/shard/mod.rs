@@ -41,11 +41,7 @@ use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
 pub(crate) use self::discovery::Discovery;
-use self::{
-    batch::{Place, What},
-    handover::Reader,
-    shared::Shared,
-};
+use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
     frame::{Frame, Message, Meta},
     resume::ResumeState,
@@ -61,7 +57,7 @@ use crate::{
     credential::CredentialSource,
     error::{Error, ErrorKind},
     id::ShardId,
-    platform::{DecodeError, IntentsOf, Platform},
+    platform::{DecodeError, EventSet as _, IntentsOf, Platform},
     session::{Reconnect, Shutdown, State},
 };
 
@@ -147,6 +143,34 @@ impl<P: Platform> Shard<P> {
         self.decoded().1
     }
 
+    /// The next event of a set; the others on the way to it are dropped, not decoded.
+    ///
+    /// What is dropped counts as taken and does not come again, also when the future is dropped
+    /// later. Errors are given whatever the set. Where a bot never wants an event,
+    /// [`ConfigBuilder::event_flags`](crate::ConfigBuilder::event_flags) drops it earlier.
+    ///
+    /// ```no_run
+    /// # async fn run(mut shard: shardstream::Shard) -> Result<(), shardstream::Error> {
+    /// use shardstream::EventFlags;
+    ///
+    /// let ready = shard.next_event_of(EventFlags::READY).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing of the set is taken.
+    pub async fn next_event_of(&mut self, wanted: P::EventFlags) -> Result<P::Event, Error> {
+        let event = |name: &str| wanted.has_event(name);
+        poll_fn(|cx| self.poll_wanted(cx, event, wanted.has_notices())).await?;
+        self.decoded().1
+    }
+
     /// The next raw message: for who forwards frames, or decodes into types of their own.
     ///
     /// Order, errors and cancel safety are those of [`next_event`](Self::next_event), but nothing
@@ -157,9 +181,9 @@ impl<P: Platform> Shard<P> {
     /// As [`next_event`](Self::next_event).
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
-        let (batch, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
+        let (text, entry) = self.reader.entry().ok_or_else(nothing_taken)?;
         match &entry.what {
-            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(batch), *place))),
+            What::Frame(place) => Ok(Message::Frame(Frame::new(Arc::clone(text), *place))),
             What::Notice(notice) => Ok(Message::Gateway(notice.clone())),
             What::Error(error) => Err(error.clone()),
         }
@@ -277,13 +301,34 @@ impl<P: Platform> Shard<P> {
         Poll::Ready(result)
     }
 
+    /// Takes entries up to the next that is wanted.
+    fn poll_wanted(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: impl Fn(&str) -> bool,
+        notices: bool,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            ready!(self.poll_entry(cx))?;
+            let wanted = self.reader.entry();
+            let wanted = wanted.is_none_or(|(text, entry)| match &entry.what {
+                What::Frame(place) => event(&place.envelope(text).event().unwrap_or_default()),
+                What::Notice(_) => notices,
+                What::Error(_) => true,
+            });
+            if wanted {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
     /// The entry just taken, decoded.
     fn decoded(&self) -> (Meta, Result<P::Event, Error>) {
-        let Some((batch, entry)) = self.reader.entry() else {
+        let Some((text, entry)) = self.reader.entry() else {
             return (Meta::default(), Err(nothing_taken()));
         };
         match &entry.what {
-            What::Frame(place) => decode::<P>(batch.text_at(place), place),
+            What::Frame(place) => decode::<P>(&place.envelope(text), place.replayed),
             What::Notice(notice) => (Meta::default(), Ok(P::notice(notice.clone()))),
             What::Error(error) => {
                 let seq = error.seq();
@@ -302,27 +347,22 @@ fn nothing_taken() -> Error {
     Error::new(ErrorKind::Frame, "no entry was taken")
 }
 
-fn decode<P: Platform>(text: &str, place: &Place) -> (Meta, Result<P::Event, Error>) {
-    let envelope = Envelope {
-        text,
-        header: place.header,
-    };
+fn decode<P: Platform>(envelope: &Envelope<'_>, replayed: bool) -> (Meta, Result<P::Event, Error>) {
     let name = envelope.event().unwrap_or_default();
-    let event =
-        P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(&envelope) {
-            Some(exact) => P::decode(&name, exact.data()),
-            None => Err(problem),
-        });
+    let event = P::decode(&name, envelope.data()).or_else(|problem| match frame::exact(envelope) {
+        Some(exact) => P::decode(&name, exact.data()),
+        None => Err(problem),
+    });
     let event = event.map_err(|problem: DecodeError| {
         Error::new(
             ErrorKind::Event,
             "the payload of an event could not be decoded",
         )
         .with_event(name.as_ref())
-        .with_seq(place.header.seq)
+        .with_seq(envelope.header.seq)
         .with_source(problem)
     });
-    (frame::meta(&envelope, place.replayed), event)
+    (frame::meta(envelope, replayed), event)
 }
 
 /// Items are what [`next_event`](Shard::next_event) gives, with what is around each event. The

@@ -154,6 +154,16 @@ impl<P: Platform> Shared<P> {
         });
     }
 
+    /// Whether an event reaches the user.
+    pub(super) fn wants_event(&self, name: &str) -> bool {
+        self.config.wants_event(name)
+    }
+
+    /// Whether notices reach the user.
+    pub(super) fn wants_notices(&self) -> bool {
+        self.config.wants_notices()
+    }
+
     /// Where the session starts: how far the user has come, and what to resume.
     pub(super) fn begin(&self) -> (Cursor, Option<Resume>) {
         let held = lock(&self.held).as_ref().map(|held| held.resume.clone());

@@ -3,6 +3,7 @@
 mod bench;
 mod commands;
 mod faults;
+mod filters;
 mod life;
 #[cfg(feature = "qq")]
 mod qq;

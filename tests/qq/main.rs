@@ -5,6 +5,10 @@
 //! documented has its row in `traps.rs`.
 
 #![cfg(feature = "qq")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what cannot go on fails the test, also in its helpers"
+)]
 
 mod traps;
 

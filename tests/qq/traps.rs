@@ -39,8 +39,8 @@ fn ids_of_forums_are_numbers_in_the_documentation_and_texts_live() {
             "thread_info": {"thread_id": "B_1", "title": title}})
     };
     let list = json!([{"type": 1, "text_info": {"text": "Test"}}]);
-    let document =
-        json!("{\"paragraphs\":[{\"elems\":[{\"type\":1,\"text\":{\"text\":\"Test\"}}]}]}");
+    let elems = json!([{"type": 1, "text": {"text": "Test"}}]);
+    let document = json!(json!({"paragraphs": [{ "elems": elems }]}).to_string());
     same(
         "FORUM_THREAD_CREATE",
         &thread(json!(47), json!(144_115), list.clone()),
@@ -59,7 +59,10 @@ fn ids_of_forums_are_numbers_in_the_documentation_and_texts_live() {
 
 #[test]
 fn the_target_of_a_reaction_is_an_integer_in_the_documentation_and_a_text_live() {
-    let reaction = |kind: Value| json!({"guild_id": "1", "channel_id": "2", "target": {"id": "3", "type": kind}});
+    let reaction = |kind: Value| {
+        let target = json!({"id": "3", "type": kind});
+        json!({"guild_id": "1", "channel_id": "2", "target": target})
+    };
     for (live, documented) in [
         ("ReactionTargetType_MSG", 0),
         ("ReactionTargetType_FEED", 1),

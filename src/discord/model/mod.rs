@@ -13,9 +13,6 @@
 //!
 //! A few deep or rarely used parts are kept as [`RawJson`] for now.
 
-#[macro_use]
-mod macros;
-
 mod application;
 mod channel;
 mod component;
@@ -26,35 +23,23 @@ mod interaction;
 mod member;
 mod message;
 mod moderation;
-mod nest;
 mod payload;
 mod presence;
 mod role;
-mod scalar;
 mod scheduled_event;
-mod timestamp;
 mod user;
 mod voice;
 
 pub use compact_str::CompactString;
 
+pub use crate::model::{
+    Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, Timestamp, TimestampError, UnixTime,
+};
+// Named by what the macros write.
+use crate::model::{nest, scalar};
+
 pub use self::{
-    application::*,
-    channel::*,
-    component::*,
-    emoji::*,
-    guild::*,
-    image::ImageHash,
-    interaction::*,
-    member::*,
-    message::*,
-    moderation::*,
-    payload::*,
-    presence::*,
-    role::*,
-    scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
-    scheduled_event::*,
-    timestamp::{Timestamp, TimestampError},
-    user::*,
-    voice::*,
+    application::*, channel::*, component::*, emoji::*, guild::*, image::ImageHash, interaction::*,
+    member::*, message::*, moderation::*, payload::*, presence::*, role::*, scheduled_event::*,
+    user::*, voice::*,
 };

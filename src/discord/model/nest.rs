@@ -19,11 +19,11 @@ thread_local! {
 }
 
 /// One object of a recursive type that is being read.
-pub(super) struct Nest(());
+pub(crate) struct Nest(());
 
 impl Nest {
     /// One level deeper, or an error where that is too deep.
-    pub(super) fn enter<E: de::Error>() -> Result<Self, E> {
+    pub(crate) fn enter<E: de::Error>() -> Result<Self, E> {
         let depth = NESTED.get();
         if depth >= NEST_MAX {
             return Err(E::custom(json::TOO_DEEP));

@@ -9,12 +9,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 /// Reads an integer of any size; what does not fit is held to the nearest that does.
-pub(super) struct AnyInteger;
+pub(crate) struct AnyInteger;
 
 impl Visitor<'_> for AnyInteger {
     type Value = i64;
@@ -33,7 +33,7 @@ impl Visitor<'_> for AnyInteger {
 }
 
 /// Reads a set of bits from a number or a decimal text.
-pub(super) struct AnyBits;
+pub(crate) struct AnyBits;
 
 impl Visitor<'_> for AnyBits {
     type Value = u64;
@@ -204,7 +204,7 @@ impl fmt::Debug for SecretText {
 }
 
 /// Reads a text, and anything else as `None`.
-pub(super) struct Loose(pub(super) Option<CompactString>);
+pub(crate) struct Loose(pub(crate) Option<CompactString>);
 
 impl<'de> Deserialize<'de> for Loose {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -290,40 +290,40 @@ mod tests {
     }
 
     #[track_caller]
-    fn reads<T: Lenient + Debug + PartialEq>(text: &str, expected: T) {
+    fn reads<T: Lenient + Debug + PartialEq>(text: &str, expected: &T) {
         let Read(value) = serde_json::from_str::<Read<T>>(text).unwrap();
-        assert_eq!(value, expected, "{text}");
+        assert_eq!(&value, expected, "{text}");
     }
 
     #[test]
     fn numbers_and_texts_stand_for_each_other() {
-        reads("\"7\"", Some(7_i64));
-        reads("-7", Some(-7_i64));
-        reads::<Option<i64>>("18446744073709551615", None);
-        reads("18446744073709551615", Some(Id::<()>::new(u64::MAX)));
-        reads("\"18446744073709551615\"", Some(Id::<()>::new(u64::MAX)));
-        reads("12", Some(CompactString::from("12")));
-        reads("\"\\u00e9\"", Some(CompactString::from("\u{e9}")));
-        reads("1", Some(true));
-        reads("false", Some(false));
+        reads("\"7\"", &Some(7_i64));
+        reads("-7", &Some(-7_i64));
+        reads::<Option<i64>>("18446744073709551615", &None);
+        reads("18446744073709551615", &Some(Id::<()>::new(u64::MAX)));
+        reads("\"18446744073709551615\"", &Some(Id::<()>::new(u64::MAX)));
+        reads("12", &Some(CompactString::from("12")));
+        reads("\"\\u00e9\"", &Some(CompactString::from("\u{e9}")));
+        reads("1", &Some(true));
+        reads("false", &Some(false));
     }
 
     #[test]
     fn what_does_not_fit_counts_as_absent() {
         for text in ["null", "[[1],{}]", "{\"a\":[{}]}", "1.5"] {
-            reads::<Option<i64>>(text, None);
-            reads::<Option<CompactString>>(text, None);
-            reads::<Option<Id<()>>>(text, None);
-            reads::<Option<Timestamp>>(text, None);
+            reads::<Option<i64>>(text, &None);
+            reads::<Option<CompactString>>(text, &None);
+            reads::<Option<Id<()>>>(text, &None);
+            reads::<Option<Timestamp>>(text, &None);
         }
         for text in ["\"\"", "\"-1\"", "\"x\"", "-1", "true"] {
-            reads::<Option<Id<()>>>(text, None);
-            reads::<Option<bool>>(text, (text == "true").then_some(true));
+            reads::<Option<Id<()>>>(text, &None);
+            reads::<Option<bool>>(text, &(text == "true").then_some(true));
         }
         for text in ["null", "1", "\"x\"", "true", "{}"] {
-            reads::<Vec<i64>>(text, vec![]);
+            reads::<Vec<i64>>(text, &vec![]);
         }
-        reads("[1,null,\"2\",{},[3]]", vec![1_i64, 2]);
+        reads("[1,null,\"2\",{},[3]]", &vec![1_i64, 2]);
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
             "1699249038",
             "\"1699249038\"",
         ] {
-            reads(text, Some(at));
+            reads(text, &Some(at));
             let Read(unix) = serde_json::from_str::<Read<Option<UnixTime>>>(text).unwrap();
             assert_eq!(unix.map(UnixTime::get), Some(1_699_249_038), "{text}");
         }
@@ -347,13 +347,13 @@ mod tests {
             "\"2023-11-06 13:37:18\"",
             "9223372036854775807",
         ] {
-            reads::<Option<Timestamp>>(text, None);
+            reads::<Option<Timestamp>>(text, &None);
         }
     }
 
     #[test]
     fn raw_json_is_any_value_but_null() {
-        reads::<Option<RawJson>>("null", None);
+        reads::<Option<RawJson>>("null", &None);
         for text in ["[1,{\"a\":null}]", "\"x\"", "0"] {
             let Read(raw) = serde_json::from_str::<Read<Option<RawJson>>>(text).unwrap();
             assert_eq!(raw.unwrap().as_str(), text);

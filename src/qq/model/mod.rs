@@ -20,22 +20,6 @@
 //!
 //! A few deep parts that are rarely used are kept as [`RawJson`].
 
-// Both platforms declare their objects with the same words.
-#[allow(
-    unused_macros,
-    reason = "each platform has words that the other needs not"
-)]
-#[macro_use]
-#[path = "../../discord/model/macros.rs"]
-mod macros;
-#[path = "../../discord/model/nest.rs"]
-mod nest;
-#[allow(dead_code, unreachable_pub, reason = "as for the macros")]
-#[path = "../../discord/model/scalar.rs"]
-mod scalar;
-#[path = "../../discord/model/timestamp.rs"]
-mod timestamp;
-
 mod forum;
 mod group;
 mod guild;
@@ -46,13 +30,8 @@ mod message;
 
 pub use compact_str::CompactString;
 
-pub use self::{
-    forum::*,
-    group::*,
-    guild::*,
-    id::TextId,
-    interaction::*,
-    message::*,
-    scalar::{Decimal, RawJson, UnixTime},
-    timestamp::{Timestamp, TimestampError},
-};
+pub use crate::model::{Decimal, RawJson, Timestamp, TimestampError, UnixTime};
+// Named by what the macros write.
+use crate::model::{nest, scalar};
+
+pub use self::{forum::*, group::*, guild::*, id::TextId, interaction::*, message::*};

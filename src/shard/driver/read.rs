@@ -246,13 +246,10 @@ impl<P: Platform> Driver<P> {
         let Verdict::Deliver { replayed } = verdict else {
             return None;
         };
-        self.shared.tally.add(&envelope.event().unwrap_or_default());
-        if let Some(wanted) = self.shared.config.wanted()
-            && !wanted(&envelope.event().unwrap_or_default())
-        {
-            return None;
-        }
-        Some(Passed { header, replayed })
+        let name = envelope.event().unwrap_or_default();
+        self.shared.tally.add(&name);
+        let wanted = self.shared.wants_event(&name);
+        wanted.then_some(Passed { header, replayed })
     }
 
     /// A message that cannot be read. The link lives on.

@@ -96,15 +96,20 @@ impl Pair {
         self.writer.publish(self.cursor());
     }
 
+    /// How many entries the batch has that the user works on.
+    fn in_hand(&self) -> usize {
+        self.reader.batch.as_ref().unwrap().entries.len()
+    }
+
     fn take(&mut self) -> Got {
         let waker = Waker::from(Arc::clone(&self.user));
         match self.reader.poll_next(&mut Context::from_waker(&waker)) {
             Poll::Pending => Got::Nothing,
             Poll::Ready(Err(_)) => Got::End,
             Poll::Ready(Ok(())) => {
-                let (batch, entry) = self.reader.entry().unwrap();
+                let (text, entry) = self.reader.entry().unwrap();
                 match &entry.what {
-                    What::Frame(place) => Got::Frame(batch.text_at(place).to_owned()),
+                    What::Frame(place) => Got::Frame(text.at(place).to_owned()),
                     What::Notice(notice) => Got::Note(notice.name()),
                     What::Error(_) => Got::Failed,
                 }
@@ -253,9 +258,8 @@ fn a_batch_closes_at_64_events_or_64_kib() {
         }
         pair.publish();
         assert!(matches!(pair.take(), Got::Frame(_)));
-        let (batch, _) = pair.reader.entry().unwrap();
-        assert_eq!(batch.entries.len(), per_batch);
-        assert!(batch.text.len() <= BYTES_MAX);
+        assert_eq!(pair.in_hand(), per_batch);
+        assert!(pair.reader.load.bytes <= BYTES_MAX);
     }
 }
 
@@ -267,8 +271,7 @@ fn a_slow_user_gets_full_batches_and_not_one_for_each_event() {
         pair.publish();
     }
     assert!(matches!(pair.take(), Got::Frame(_)));
-    let (batch, _) = pair.reader.entry().unwrap();
-    assert_eq!(batch.entries.len(), EVENTS_MAX);
+    assert_eq!(pair.in_hand(), EVENTS_MAX);
 }
 
 #[test]
@@ -276,23 +279,46 @@ fn a_buffer_is_used_again_unless_the_user_keeps_a_frame() {
     let mut pair = Pair::new(1024, 1 << 30);
     let mut buffers = Vec::new();
     let mut kept = Vec::new();
-    for keep in [false, false, true, false] {
+    for keep in [None, None, Some("text"), None, Some("bytes"), None] {
         // Small, so that the shard keeps it when idle.
         let text = pair.push(100);
         pair.publish();
         assert_eq!(pair.take(), Got::Frame(text.clone()));
-        let (batch, _) = pair.reader.entry().unwrap();
-        buffers.push(batch.text.as_ptr());
-        if keep {
-            kept.push((Arc::clone(batch), text));
+        let (buffer, entry) = pair.reader.entry().unwrap();
+        let What::Frame(place) = &entry.what else {
+            panic!("a frame")
+        };
+        buffers.push(buffer.at(place).as_ptr());
+        match keep {
+            None => {}
+            Some("text") => kept.push((Some(Arc::clone(buffer)), buffer.bytes_at(place), text)),
+            Some(_) => kept.push((None, buffer.bytes_at(place), text)),
         }
         assert_eq!(pair.take(), Got::Nothing);
     }
     assert_eq!(buffers[0], buffers[1]);
     assert_eq!(buffers[1], buffers[2]);
     assert_ne!(buffers[2], buffers[3], "somebody still reads that one");
-    for (batch, text) in kept {
-        assert_eq!(batch.text, text);
+    assert_eq!(buffers[3], buffers[4]);
+    assert_ne!(buffers[4], buffers[5], "somebody still reads that one");
+    for (_buffer, bytes, text) in kept {
+        assert_eq!(bytes, text);
+    }
+}
+
+#[test]
+fn who_keeps_a_frame_keeps_no_more_than_64_kib_or_its_own_length() {
+    // Texts of all lengths up to a batch, so that buffers grow from anywhere.
+    for pad in (0..BYTES_MAX - 100).step_by(997) {
+        let mut pair = Pair::new(1 << 20, 1 << 30);
+        for _ in 0..EVENTS_MAX {
+            pair.push(pad);
+        }
+        pair.publish();
+        while let Got::Frame(_) = pair.take() {
+            let (text, _) = pair.reader.entry().unwrap();
+            assert!(text.capacity() <= BYTES_MAX, "{pad}: {}", text.capacity());
+        }
     }
 }
 
@@ -329,8 +355,7 @@ fn an_owned_frame_is_a_batch_of_its_own_and_is_not_copied() {
     pair.publish();
     assert_eq!(pair.take(), Got::Frame(first));
     assert_eq!(pair.take(), Got::Frame(text));
-    let (batch, _) = pair.reader.entry().unwrap();
-    assert_eq!(batch.entries.len(), 1);
+    assert_eq!(pair.in_hand(), 1);
     assert_eq!(pair.take(), Got::Frame(last));
 }
 
