@@ -60,7 +60,7 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// The gateway, where none was discovered.
+    /// The gateway, as the platform names it for these hosts. A shard asks for it by itself.
     pub const fn gateway_url(self) -> &'static str {
         match self {
             Self::Bot => "wss://api.bot.qq.com/websocket/",

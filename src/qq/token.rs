@@ -201,8 +201,8 @@ impl Cache {
     /// serves.
     pub(super) fn store(&mut self, asked_at: Instant, lease: &Lease) -> Duration {
         self.forbidden = 0;
-        let least = FRESH_MIN.min(lease.lifetime / 2);
-        let fresh_for = lease.lifetime.saturating_sub(MARGIN).max(least);
+        let minimum = FRESH_MIN.min(lease.lifetime / 2);
+        let fresh_for = lease.lifetime.saturating_sub(MARGIN).max(minimum);
         self.held = Some((lease.token.clone(), asked_at + fresh_for));
         fresh_for
     }

@@ -255,9 +255,7 @@ impl<P: Platform> Session<P> {
             lose = self.failed_resumes >= FAILED_RESUMES_MAX;
         }
         // Given up while it worked, so nothing calls for a longer wait.
-        lose |= self
-            .session_age_max
-            .is_some_and(|max| now >= self.began_at + max);
+        lose |= self.age_max.is_some_and(|max| now >= self.began_at + max);
         if lose {
             self.failed_resumes = 0;
         }

@@ -239,7 +239,8 @@ pub(crate) struct Session<P: Platform> {
     shard: ShardId,
     bases: Vec<GatewayUrl>,
     discovers: bool,
-    session_age_max: Option<Duration>,
+    /// A session that has lived for so long is not resumed.
+    age_max: Option<Duration>,
     limits: Limits,
     chance: Chance,
 
@@ -354,7 +355,7 @@ impl<P: Platform> Session<P> {
             shard: setup.shard,
             bases: setup.bases,
             discovers: setup.discovers,
-            session_age_max: setup.session_age_max,
+            age_max: setup.session_age_max,
             chance: Chance::new(setup.seed),
             state: State::Backoff,
             deadline: None,
