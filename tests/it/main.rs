@@ -10,4 +10,5 @@ mod choices;
 mod faults;
 mod process;
 mod programs;
+mod qq_local;
 mod secrets;
