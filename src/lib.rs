@@ -51,10 +51,12 @@
 //! | `limits`, `notice` | How long, how many, how large? [`Limits`]; what happened? [`Notice`] |
 //! | [`platform`] | Where may platforms differ? |
 //! | `discord` | What does only Discord know? |
+//! | `qq` | What does only QQ know? |
 //! | `codec` | How do bytes become an event? |
 //! | `session` | What are the rules of the conversation? |
 //! | [`queue`] | When may I identify? |
 //! | `transport` | Where is the socket? |
+//! | `credential` | Where does a token come from? [`CredentialSource`] |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
 //! | `observe` | What is it doing? |
@@ -65,6 +67,7 @@
 
 mod codec;
 mod config;
+mod credential;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
@@ -75,15 +78,21 @@ pub mod local;
 mod notice;
 mod observe;
 pub mod platform;
+#[cfg(feature = "qq")]
+pub mod qq;
 pub mod queue;
 #[cfg(feature = "http")]
 pub mod rest;
+// Shards that ask where their gateway is need a part of it.
+#[cfg(not(feature = "http"))]
+mod rest;
 mod secret;
 mod session;
 mod shard;
 mod transport;
 
 pub use config::{Config, ConfigBuilder};
+pub use credential::{CredentialError, CredentialSource, TokenRequest};
 #[cfg(feature = "discord")]
 pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
@@ -94,7 +103,7 @@ pub use platform::Compression;
 pub use secret::Token;
 pub use session::{Counters, Reconnect, Shutdown, State};
 pub use shard::{
-    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta,
-    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, Watch,
+    Degraded, Frame, Health, Latency, Message, Meta, ResumeState, Sender, Shard, ShardHandle,
+    Status, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

@@ -30,7 +30,6 @@ use zeroize::Zeroize;
 
 use super::{
     batch::Cursor,
-    credential::TokenRequest,
     handover::Writer,
     link::{Grant, Link, Refusal},
     shared::{Held, Shared},
@@ -38,6 +37,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    credential::TokenRequest,
     error::{Error, ErrorKind},
     notice::{Cause, Notice},
     observe,
@@ -149,22 +149,22 @@ fn now() -> Instant {
 }
 
 impl<P: Platform> Driver<P> {
-    /// Starts the task. `None` where the configuration cannot work, which the user has been told.
+    /// Starts the task.
     pub(super) fn spawn(
         runtime: &Handle,
         shared: Arc<Shared<P>>,
         commands: mpsc::Receiver<Command>,
-    ) -> Option<AbortHandle> {
+    ) -> AbortHandle {
         let span = observe::shard(P::NAME, shared.id);
         // Made here and not in the task: one that is dropped before its first poll ends, too.
-        let driver = Self::new(shared, commands)?;
+        let driver = Self::new(shared, commands);
         // Bounded by its own turns. Under tokio's budget a socket with data says that it has
         // none, and then a deadline would be judged unheard.
         let task = unconstrained(driver).instrument(span);
-        Some(runtime.spawn(task).abort_handle())
+        runtime.spawn(task).abort_handle()
     }
 
-    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Command>) -> Option<Self> {
+    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Command>) -> Self {
         let config = &shared.config;
         let now = now();
         let (cursor, resume) = shared.begin();
@@ -172,12 +172,15 @@ impl<P: Platform> Driver<P> {
         let setup = Setup {
             platform: config.platform().clone(),
             shard: shared.id,
-            base: config.gateway_url()?.clone(),
+            bases: config.bases(),
+            discovers: config.discovers(),
+            session_age_max: config.session_age_max(),
+            drop_repeated: config.drop_repeated(),
             limits: config.limits().clone(),
             resume,
             seed: fastrand::u64(..),
         };
-        Some(Self {
+        Self {
             session: Session::new(setup, now),
             writer: shared.handover.writer(),
             commands,
@@ -206,7 +209,7 @@ impl<P: Platform> Driver<P> {
                 last_disconnect: None,
             },
             shared,
-        })
+        }
     }
 
     fn config(&self) -> &Config<P> {
@@ -284,16 +287,20 @@ impl<P: Platform> Driver<P> {
 
     fn dial(&mut self, endpoint: &Endpoint) {
         self.close_link();
+        let config = self.config();
         let url = match endpoint {
-            Endpoint::Base => self.config().gateway_url(),
+            Endpoint::Base => config.gateway_url(),
             Endpoint::Resume(url) => Some(url),
         };
-        // Without a url the driver would not have been started.
-        let Some(url) = url.cloned() else { return };
-        observe::connecting(&url);
-        let config = self.config();
         let query = config.platform().url_query(config.compression());
-        self.link = Link::dial(config.connector(), url, query);
+        self.link = match url {
+            Some(url) => {
+                observe::connecting(url);
+                Link::dial(config.connector(), url.clone(), query)
+            }
+            // One that cannot be used would have ended the shard before it began.
+            None => Link::discover(config, query),
+        };
     }
 
     fn ask(&mut self, identify: bool, renew: bool) {
@@ -308,12 +315,15 @@ impl<P: Platform> Driver<P> {
     /// Drops the connection, or the attempt to make one.
     fn hang_up(&mut self) {
         if let (Link::Dialling(dialling), Some(Timer::Connect)) = (&self.link, self.judging) {
-            let (host, port) = (dialling.url.host(), dialling.url.port());
             let patience = self.config().limits().connect;
-            let error = Error::new(
-                ErrorKind::Connect,
-                format!("no connection to {host}:{port} within {patience:?}"),
-            );
+            let message = match &dialling.url {
+                Some(url) => {
+                    let (host, port) = (url.host(), url.port());
+                    format!("no connection to {host}:{port} within {patience:?}")
+                }
+                None => "no gateway was found and connected to in time".to_owned(),
+            };
+            let error = Error::new(ErrorKind::Connect, message);
             observe::connect_failed(&error, None);
             self.writer.fail(error, self.cursor);
         }
@@ -345,7 +355,7 @@ impl<P: Platform> Driver<P> {
             self.shown.last_disconnect = Some(Cause::Closed { code: Some(code) });
         }
         let error = match (stop, self.refusal.take()) {
-            (Stop::Credentials, Some(refusal)) => refusal,
+            (Stop::Credentials { .. }, Some(refusal)) => refusal,
             (stop, _) => stop_error::<P>(stop),
         };
         self.stop.get_or_insert(error);
@@ -642,14 +652,22 @@ fn stop_error<P: Platform>(stop: Stop) -> Error {
             let message = format!("the server closed with code {code}: {meaning}");
             Error::new(ErrorKind::Refused, message).with_close_code(code)
         }
-        Stop::Credentials => Error::new(
-            ErrorKind::Credentials,
-            "the server refused the credentials again and again: check that they are current",
-        ),
+        Stop::Credentials { code } => {
+            let how = code.map_or_else(String::new, |code| format!(", at last with code {code}"));
+            let advice = P::REFUSED_ADVICE;
+            let message =
+                format!("the server refused the credentials again and again{how}: {advice}");
+            let error = Error::new(ErrorKind::Credentials, message);
+            match code {
+                Some(code) => error.with_close_code(code),
+                None => error,
+            }
+        }
         Stop::Forbidden => Error::new(
             ErrorKind::Refused,
-            "the gateway answered HTTP 401 or 403 three times in a row: check its url, and \
-             whether this network may reach it",
+            "the gateway, or the API that tells where it is, answered HTTP 401 or 403 three \
+             times in a row: check the urls and the credentials, and whether this network may \
+             reach it",
         ),
         Stop::Shutdown => Error::new(ErrorKind::Shutdown, "the shard was shut down on request"),
     }

@@ -9,11 +9,11 @@
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
 //! | `resume` | What must be kept over a restart? |
-//! | `credential` | Where does a token come from? |
+//! | `discovery` | Where is the gateway, where nobody said it? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
 
 mod batch;
-mod credential;
+mod discovery;
 mod driver;
 mod frame;
 mod handover;
@@ -36,13 +36,13 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
+pub(crate) use self::discovery::Discovery;
 use self::{
     batch::{Place, What},
     handover::Reader,
     shared::Shared,
 };
 pub use self::{
-    credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
     resume::ResumeState,
     sender::Sender,
@@ -53,6 +53,7 @@ use crate::discord::Discord;
 use crate::{
     codec::envelope::Envelope,
     config::Config,
+    credential::CredentialSource,
     error::{Error, ErrorKind},
     id::ShardId,
     platform::{DecodeError, IntentsOf, Platform},

@@ -121,9 +121,7 @@ impl<P: Platform> Shared<P> {
             self.finish(&Error::new(ErrorKind::Configuration, problem));
             return;
         };
-        let Some(task) = Driver::spawn(&runtime, Arc::clone(self), commands) else {
-            return;
-        };
+        let task = Driver::spawn(&runtime, Arc::clone(self), commands);
         let mut control = lock(&self.control);
         if control.abandoned {
             drop(control);
@@ -276,7 +274,7 @@ fn restored<P: Platform>(id: ShardId, config: &Config<P>) -> Option<Held> {
         return None;
     }
     Some(Held {
-        resume: state.to_resume::<P>(config.gateway_url()?),
+        resume: state.to_resume::<P>(&config.bases()),
         session: 1,
         begins: state.seq(),
     })

@@ -15,6 +15,7 @@
 /// | `default` | `Default` | the default | the default | always |
 /// | `sparse` | `Default` | the default | the default | unless it is the default |
 /// | `loose` | `Option` of text | `None` | `None`, as any other type | unless `None` |
+/// | `lenient` | `Lenient` | the default | the default, as what does not fit | unless default |
 /// | `maybe` | `Maybe` | `Absent` | `Null` | unless `Absent` |
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 ///
@@ -191,17 +192,20 @@ macro_rules! object {
     (@words default) => { "the default where absent" };
     (@words sparse) => { "the default where absent" };
     (@words loose) => { "may be absent" };
+    (@words lenient) => { "may be absent" };
     (@words maybe) => { "may be absent or `null`" };
     (@words marker) => { "there as `null` or absent" };
 
     (@slot nullable $ty:ty) => { $ty };
     (@slot optional $ty:ty) => { $ty };
     (@slot loose $ty:ty) => { $ty };
+    (@slot lenient $ty:ty) => { $ty };
     (@slot $kind:ident $ty:ty) => { Option<$ty> };
 
     (@read required $map:ident) => { Some($map.next_value()?) };
     (@read maybe $map:ident) => { Some($map.next_value()?) };
     (@read loose $map:ident) => { $map.next_value::<super::scalar::Loose>()?.0 };
+    (@read lenient $map:ident) => { super::lenient::read(&mut $map)? };
     (@read marker $map:ident) => {{
         $map.next_value::<serde::de::IgnoredAny>()?;
         Some(true)
@@ -217,6 +221,7 @@ macro_rules! object {
     (@take nullable $slot:expr, $wire:expr) => { $slot };
     (@take optional $slot:expr, $wire:expr) => { $slot };
     (@take loose $slot:expr, $wire:expr) => { $slot };
+    (@take lenient $slot:expr, $wire:expr) => { $slot };
     (@take $kind:ident $slot:expr, $wire:expr) => { $slot.unwrap_or_default() };
 
     (@write optional $object:ident, $wire:expr, $value:expr) => {
@@ -236,6 +241,9 @@ macro_rules! object {
         if !super::scalar::is_default(&$value) {
             serde::ser::SerializeStruct::serialize_field(&mut $object, $wire, &$value)?;
         }
+    };
+    (@write lenient $object:ident, $wire:expr, $value:expr) => {
+        object!(@write sparse $object, $wire, $value)
     };
     (@write maybe $object:ident, $wire:expr, $value:expr) => {
         if !super::scalar::is_default(&$value) {
