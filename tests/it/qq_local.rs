@@ -3,12 +3,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    path::Path,
     process::Command,
 };
 
 use serde_json::{Value, json};
 
-use crate::process::{Program, example, gateway};
+use crate::{
+    process::{Program, example, gateway},
+    programs::{is_served, names_in},
+};
 
 /// The body of the answer to a request, which must be JSON by its header, exactly.
 fn ask(http: &str, request: &str, body: &str) -> Value {
@@ -59,6 +63,94 @@ fn bad_usage_of_the_platform_is_told() {
         let (status, stderr) = program.wait();
         assert_eq!(status.code(), Some(2));
         assert!(stderr.contains(args[0]), "{stderr}");
+    }
+}
+
+fn tail(http: &str) -> Program {
+    let args = [
+        "--platform",
+        "qq",
+        "--api-url",
+        http,
+        "--app-id",
+        "102",
+        "--client-secret",
+        "CANARY",
+        // All of them, as a bot with every permission has it.
+        "--intents",
+        "2139887107",
+    ];
+    Program::start("tail", &args, "warn")
+}
+
+/// Serves the frames of a folder to a `tail` and checks that each comes out once, in order and
+/// rightly numbered, and gives the names of those without a type.
+fn all_arrive(folder: &Path, names: &[String], more: &[&str]) -> Vec<String> {
+    let frames = folder.to_str().expect("UTF-8");
+    let args = [&["--platform", "qq", "--frames", frames], more].concat();
+    let (mut gateway, _, http) = gateway(&args, "warn");
+    let mut tail = tail(&http);
+    let mut count = 0;
+    tail.until(|line| {
+        count += usize::from(line["event"].as_str().is_some_and(is_served));
+        count == names.len()
+    });
+    if !more.is_empty() && !tail.seen.iter().any(|line| line.contains("\"resumed\"")) {
+        tail.until(|line| line["notice"] == "resumed");
+    }
+    let (status, stderr) = tail.terminate();
+    assert!(status.success(), "{stderr}");
+    let summary = {
+        assert!(gateway.terminate().0.success());
+        gateway.values().pop().expect("a summary")
+    };
+    let sent = &summary["sent"];
+    assert_eq!(
+        (&sent["identifies"], &sent["refused"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(
+        sent["resumed"].as_u64() > Some(0),
+        !more.is_empty(),
+        "{sent}"
+    );
+    let shown = format!("{}{stderr}", tail.seen.join("\n"));
+    assert!(!shown.contains("CANARY") && !shown.contains("QQBot"));
+
+    let values = tail.values();
+    let dispatches: Vec<_> = (values.iter())
+        .filter(|value| value["event"].is_string())
+        .collect();
+    for (index, dispatch) in dispatches.iter().enumerate() {
+        assert_eq!(dispatch["seq"], index + 1, "{dispatch}");
+    }
+    let served = |value: &&&Value| value["event"].as_str().is_some_and(is_served);
+    let printed: Vec<_> = dispatches.iter().filter(served).collect();
+    let got: Vec<_> = printed.iter().map(|value| &value["event"]).collect();
+    assert_eq!(got, names.iter().collect::<Vec<_>>());
+    let untyped = printed.iter().filter(|value| value["typed"] == false);
+    untyped.map(|value| value["event"].to_string()).collect()
+}
+
+/// Goal: what goes in comes out. Method: frames that real servers sent or that the documentation
+/// shows, where they are at hand; uncut, with a connection reset in the middle, and recycled.
+#[test]
+fn every_frame_comes_out_of_tail_once_and_in_order_whatever_happens_to_the_connection() {
+    let Some(folder) = std::env::var_os("SHARDSTREAM_FIXTURES") else {
+        println!("skipped: SHARDSTREAM_FIXTURES names no folder of frames");
+        return;
+    };
+    let folder = Path::new(&folder).join("qq");
+    let names = names_in(&folder);
+    assert_eq!(names.len(), 86);
+    for more in [
+        &[][..],
+        &["--cut-after", "50"],
+        &["--recycle-ms", "300", "--interval-ms", "10"],
+    ] {
+        let untyped = all_arrive(&folder, &names, more);
+        println!("{more:?}: without a type {untyped:?}");
+        assert!(untyped.len() <= 4, "95 % are typed: {untyped:?}");
     }
 }
 

@@ -117,7 +117,8 @@ def judge(called, summary):
         "one identify": (sent["identifies"], sent["readies"]) == (1, 1),
         "resumes": sent["resumed"] >= 2 and sent["resumes"] == sent["resumed"],
         "closed by the server": sent["closes_sent"] >= 2,
-        "heartbeats": sent["heartbeats"] > 0 and sent["acks"] == sent["heartbeats"],
+        # The last one may cross the client's leaving.
+        "heartbeats": sent["acks"] > 0 and sent["heartbeats"] - sent["acks"] <= 1,
         "nothing refused": sent["refused"] == 0,
     }
     return [name for name, is_true in checks.items() if not is_true]
