@@ -148,8 +148,8 @@ impl Builder {
     }
 
     /// Whether a client that sends no heartbeat for one and a half intervals and five seconds is
-    /// closed with 4009, with which its session is over on Discord but not on QQ. Default: yes, because a server that let it pass
-    /// would hide the most common fault of a client.
+    /// closed with 4009, with which its session is over on Discord but not on QQ. Default: yes,
+    /// because a server that let it pass would hide the most common fault of a client.
     #[must_use]
     pub fn heartbeat_deadline(mut self, on: bool) -> Self {
         self.options.heartbeat_deadline = on;
@@ -290,7 +290,8 @@ impl Builder {
 
     /// How many identifies a day the bot has, and how many are left of today's. One more, and on
     /// Discord the token is reset ([`Act::TokenReset`](super::Act::TokenReset)): sessions end, and
-    /// everything is answered by 4004. QQ answers by op 9 and 4903. Default: 1,000 of 1,000, as for most bots.
+    /// everything is answered by 4004. QQ answers by op 9 and 4903. Default: 1,000 of 1,000, as for
+    /// most bots.
     #[must_use]
     pub fn session_starts(mut self, total: u32, left: u32) -> Self {
         self.options.starts_total = total;
@@ -318,8 +319,8 @@ impl Builder {
         self
     }
 
-    /// How long the tokens of QQ's token endpoint live. In the last minute of one the next is given.
-    /// Default: 2 hours, as on the platform.
+    /// How long the tokens of QQ's token endpoint live. In the last minute of one the next is
+    /// given. Default: 2 hours, as on the platform.
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.token_lifetime = lifetime;

@@ -36,6 +36,10 @@ impl Dialect {
 }
 
 /// What a platform does in its own way.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row each, independent of the others"
+)]
 pub(super) struct Table {
     /// Every intent that the platform knows.
     pub(super) intents: u64,

@@ -10,7 +10,7 @@ use super::world::later;
 use crate::secret::Token;
 
 /// So long before a token expires the next one is given; the old one stays valid for that time.
-const OVERLAP: Duration = Duration::from_secs(60);
+const OVERLAP: Duration = Duration::from_mins(1);
 /// Older ones are unknown. A test that gets so far has something else to show.
 const KEPT: usize = 4096;
 
@@ -62,11 +62,9 @@ impl Tokens {
             let left = expires.saturating_duration_since(now);
             (issued.app_id == app_id && left > OVERLAP).then_some(left)
         };
-        let out = self.issued.iter().rev();
-        if let Some((issued, left)) = out
-            .filter_map(|issued| Some((issued, left(issued)?)))
-            .next()
-        {
+        let mut newest_first = self.issued.iter().rev();
+        let out = newest_first.find_map(|issued| Some((issued, left(issued)?)));
+        if let Some((issued, left)) = out {
             return Given {
                 number: issued.number,
                 text: issued.text.expose().to_owned(),
@@ -124,7 +122,7 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    const LIFETIME: Duration = Duration::from_secs(7200);
+    const LIFETIME: Duration = Duration::from_hours(2);
 
     #[test]
     fn a_new_token_is_given_in_the_last_minute_only_and_the_old_one_lives_through_it() {

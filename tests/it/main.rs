@@ -17,4 +17,5 @@ mod faults;
 mod process;
 mod programs;
 mod qq;
+mod qq_local;
 mod secrets;

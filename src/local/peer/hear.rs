@@ -122,7 +122,8 @@ impl Peer {
             }
         }
         self.state = State::Open;
-        let lifetime = world.options.recycle.or(world.table().recycle);
+        let usual = world.table().recycle;
+        let lifetime = world.options.recycle.or(usual);
         self.recycle_at = lifetime.map(|lifetime| later(now, lifetime));
         if parameter("v").is_some_and(|version| !matches!(version, "9" | "10")) {
             self.punish(world, now, Rule::InvalidVersion, "no such version");

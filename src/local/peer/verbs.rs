@@ -125,16 +125,11 @@ impl Peer {
 
     /// Gives a token without asking whether it may be given.
     fn give_token(&mut self, world: &mut World, now: Instant, edits: &[(String, Option<String>)]) {
-        if !self
-            .request
-            .as_ref()
-            .is_some_and(|request| !request.wants_upgrade())
-        {
+        let Some(request) = (self.request.as_ref()).filter(|request| !request.wants_upgrade())
+        else {
             return;
-        }
-        let body = (self.request.as_ref()).map(|request| request.body.as_slice());
-        let body: serde_json::Value =
-            serde_json::from_slice(body.unwrap_or_default()).unwrap_or_default();
+        };
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let app_id = body.get("appId").and_then(serde_json::Value::as_str);
         let text = world.issue_token(now, self.id, app_id.unwrap_or_default(), edits);
         self.answer_http(world, now, &Answer::json(200, &text));
