@@ -156,8 +156,8 @@ async fn credentials_that_are_refused_for_good_end_tail_with_what_to_look_at() {
             line["error"].as_str().expect("text").contains(said),
             "{line}"
         );
-        let stats = gateway.stats();
-        assert_eq!((stats.rests, stats.connections), (1, 0));
+        let counts = gateway.stats();
+        assert_eq!((counts.rests, counts.connections), (1, 0));
     }
 }
 
