@@ -153,13 +153,22 @@ impl Client {
 }
 
 /// Who asks, where, and as whom.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Caller {
     source: Arc<dyn CredentialSource>,
     authorization: fn(&Token) -> Token,
     /// Without a slash at its end.
     rest_url: String,
     connector: Connector,
+}
+
+/// Shows no secret: a source of the user's own may show what it likes.
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("rest_url", &self.rest_url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a shard connects, by its platform's answer.
