@@ -4,6 +4,7 @@
     not(feature = "http"),
     allow(
         dead_code,
+        unnameable_types,
         unreachable_pub,
         reason = "then only shards use it, to find their gateway"
     )

@@ -65,6 +65,10 @@ pub(crate) fn permit_refused(error: &Error) {
 }
 
 /// An access token was fetched; it is used for so long.
+#[allow(
+    dead_code,
+    reason = "only some platforms have such tokens, and they may not be built in"
+)]
 pub(crate) fn token_fetched(fresh_for: Duration) {
     debug!(?fresh_for, "fetched an access token");
 }
