@@ -75,6 +75,7 @@
 //! | `session` | What are the rules of the conversation? |
 //! | [`queue`] | When may I identify? |
 //! | `transport` | Where is the socket? |
+//! | `credential` | Where does a token come from? [`CredentialSource`] |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
 //! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
@@ -92,6 +93,7 @@ mod model;
 
 mod codec;
 mod config;
+mod credential;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
@@ -109,6 +111,9 @@ pub mod qq;
 pub mod queue;
 #[cfg(feature = "http")]
 pub mod rest;
+// Shards that ask where their gateway is need a part of it.
+#[cfg(not(feature = "http"))]
+mod rest;
 mod secret;
 mod session;
 mod shard;
@@ -117,6 +122,7 @@ mod transport;
 mod twilight;
 
 pub use config::{Config, ConfigBuilder};
+pub use credential::{CredentialError, CredentialSource, TokenRequest};
 #[cfg(feature = "discord")]
 pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
@@ -131,7 +137,7 @@ pub use session::{Counters, Reconnect, Shutdown, State};
 #[doc(hidden)]
 pub use shard::own_names_differ;
 pub use shard::{
-    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta, OwnEvent,
-    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, TypedShard, Watch,
+    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
+    Shard, ShardHandle, Status, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

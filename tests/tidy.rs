@@ -29,11 +29,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("queue", &["platform", "queue/buckets", "queue/budget"]),
     ("observe", &["codec", "platform", "session"]),
     ("transport", &["observe", "platform"]),
-    ("rest", &["observe", "platform", "transport"]),
+    ("credential", &["platform", "transport"]),
+    // The one part of it that waits: what is asked, and what an answer means, is pure.
+    (
+        "qq/credentials",
+        &["credential", "observe", "platform", "qq", "transport"],
+    ),
+    (
+        "rest",
+        &["credential", "discord", "observe", "platform", "transport"],
+    ),
     (
         "shard",
         &[
             "codec",
+            "credential",
             "observe",
             "platform",
             "queue",
@@ -71,6 +81,7 @@ const ANNEXES: &[(&str, &str)] = &[("config", "shard")];
 const BLIND: &[&str] = &[
     "codec",
     "config",
+    "credential",
     "observe",
     "platform",
     "queue",

@@ -175,7 +175,7 @@ struct Resume<'a> {
 
 impl Platform for Discord {
     const NAME: &'static str = "discord";
-    const GATEWAY: &'static str = "wss://gateway.discord.gg";
+    const GATEWAY: Option<&'static str> = Some("wss://gateway.discord.gg");
     const REST: &'static str = "https://discord.com/api/v10";
     const GATEWAY_HOSTS: &'static [&'static str] = &["discord.gg"];
     // An op 9 in answer to IDENTIFY means that identifies came too fast; a wrong token is 4004.
@@ -249,6 +249,12 @@ impl Platform for Discord {
 
     fn notice(notice: Notice) -> Event {
         Event::Gateway(notice)
+    }
+
+    /// <https://docs.discord.com/developers/reference#authentication>
+    fn authorization(token: &Token) -> Token {
+        let text = token.expose();
+        Token::new(format!("Bot {}", text.strip_prefix("Bot ").unwrap_or(text)))
     }
 }
 

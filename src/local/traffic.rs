@@ -4,7 +4,7 @@ mod schema;
 mod table;
 mod write;
 
-use super::event::Event;
+use super::{dialect::Dialect, event::Event};
 use schema::SCHEMA;
 use write::Writer;
 
@@ -157,7 +157,11 @@ impl Traffic {
 
     /// The texts of whole frames, numbered from 1.
     pub fn frames(self) -> impl Iterator<Item = String> {
-        (1..).zip(self).map(|(seq, event)| event.frame(seq))
+        let write = Dialect::Discord.table().event;
+        // Discord's frames do not name the session.
+        (1..)
+            .zip(self)
+            .map(move |(seq, event)| write(&event, seq, ""))
     }
 }
 

@@ -53,11 +53,14 @@
 //! ```
 
 mod close;
+mod credentials;
 mod events;
 mod intents;
 pub mod model;
 mod protocol;
+mod token;
 
+pub use credentials::Credentials;
 pub use events::{Event, EventFlags, EventKind, UnknownEvent};
 pub use intents::Intents;
 pub use protocol::{Hosts, QQ};

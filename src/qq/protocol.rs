@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, EventFlags, Intents, close};
+use super::{Credentials, Event, EventFlags, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
@@ -60,7 +60,7 @@ pub enum Hosts {
 }
 
 impl Hosts {
-    /// The gateway, where none was discovered.
+    /// The gateway, as the platform names it for these hosts. A shard asks for it by itself.
     pub const fn gateway_url(self) -> &'static str {
         match self {
             Self::Bot => "wss://api.bot.qq.com/websocket/",
@@ -78,6 +78,16 @@ impl Hosts {
         }
     }
 }
+
+/// The events of a new message. Delivery is at least once: the same message may come twice.
+const MESSAGES: [&str; 6] = [
+    "AT_MESSAGE_CREATE",
+    "C2C_MESSAGE_CREATE",
+    "DIRECT_MESSAGE_CREATE",
+    "GROUP_AT_MESSAGE_CREATE",
+    "GROUP_MESSAGE_CREATE",
+    "MESSAGE_CREATE",
+];
 
 /// The one shape of everything that a client sends.
 #[derive(Serialize)]
@@ -107,16 +117,22 @@ struct Resume<'a> {
 
 impl Platform for QQ {
     const NAME: &'static str = "qq";
-    const GATEWAY: &'static str = Hosts::Classic.gateway_url();
+    // The documentation asks not to keep the address: `GET /gateway/bot` tells it.
+    const GATEWAY: Option<&'static str> = None;
     const REST: &'static str = Hosts::Classic.rest_url();
     // The sandbox's host lies below the first.
     const GATEWAY_HOSTS: &'static [&'static str] = &["api.sgroup.qq.com", "api.bot.qq.com"];
     // A wrong token, an intent without permission and a foreign address all look like this.
     const REFUSED_IDENTIFY: Refused = Refused::RenewCredential;
+    // "Create session error", which follows the op 9 or comes alone.
+    const REFUSED_CODES: &'static [u16] = &[4903];
+    const REFUSED_ADVICE: &'static str = "the gateway does not say why; likely are a client \
+        secret that is wrong or was reset, an intent bit that the bot has no permission for, or \
+        an address of this machine that is not on the allow list of the bot's page at q.qq.com";
     // The documentation's short rule: what is neither resumed nor fatal identifies.
     const UNKNOWN_CLOSE: CloseAction = CloseAction::Identify;
 
-    type Credentials = Token;
+    type Credentials = Credentials;
     type Intents = Intents;
     type Event = Event;
     type EventFlags = EventFlags;
@@ -166,6 +182,20 @@ impl Platform for QQ {
 
     fn notice(notice: Notice) -> Event {
         Event::Gateway(notice)
+    }
+
+    fn message_id<'a>(name: &str, data: &'a str) -> Option<Cow<'a, str>> {
+        #[derive(Deserialize)]
+        struct Message<'a> {
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+        }
+
+        if !MESSAGES.contains(&name) {
+            return None;
+        }
+        let message: Message<'a> = serde_json::from_str(data).ok()?;
+        Some(message.id)
     }
 }
 
@@ -230,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_has_an_id_and_other_events_have_none_that_counts() {
+        let data = r#"{"content":"x","author":{"id":"1"},"id":"ROBOT1.0_a\u0062"}"#;
+        let id = QQ::message_id("C2C_MESSAGE_CREATE", data);
+        assert_eq!(id.as_deref(), Some("ROBOT1.0_ab"));
+        assert_eq!(QQ::message_id("GUILD_CREATE", data), None);
+        for odd in ["{}", r#"{"id":7}"#, r#"{"id":null}"#, "\"\"", ""] {
+            assert_eq!(QQ::message_id("MESSAGE_CREATE", odd), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn resume_tells_token_session_and_sequence() {
         let qq = QQ::new(Intents::empty());
         let mut out = b"x".to_vec();
@@ -274,24 +315,19 @@ mod tests {
 
     #[test]
     fn each_host_may_be_discovered_and_others_may_not() {
-        let base = GatewayUrl::configured(QQ::GATEWAY).unwrap();
         for hosts in [Hosts::Bot, Hosts::Classic, Hosts::Sandbox] {
             let url = hosts.gateway_url();
             assert!(GatewayUrl::configured(url).is_ok(), "{url}");
-            assert!(
-                GatewayUrl::discovered(url, &base, QQ::GATEWAY_HOSTS).is_ok(),
-                "{url}"
-            );
+            let found = GatewayUrl::discovered_by(url, &[], QQ::GATEWAY_HOSTS);
+            assert!(found.is_ok(), "{url}");
         }
         for url in [
             "wss://qq.com",
             "wss://evilapi.bot.qq.com",
             "wss://api.sgroup.qq.com.evil.io",
         ] {
-            assert!(
-                GatewayUrl::discovered(url, &base, QQ::GATEWAY_HOSTS).is_err(),
-                "{url}"
-            );
+            let found = GatewayUrl::discovered_by(url, &[], QQ::GATEWAY_HOSTS);
+            assert!(found.is_err(), "{url}");
         }
     }
 

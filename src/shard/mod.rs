@@ -9,14 +9,17 @@
 //! | `own` | May I bring my own events? |
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
+//! | `tally` | How often did each event come? |
+//! | `forward` | May somebody else's channel have the events? |
 //! | `resume` | What must be kept over a restart? |
 //! | `tap` | Who else hears an event? |
-//! | `credential` | Where does a token come from? |
+//! | `discovery` | Where is the gateway, where nobody said it? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
 
 mod batch;
-mod credential;
+mod discovery;
 mod driver;
+mod forward;
 mod frame;
 mod handover;
 mod link;
@@ -25,6 +28,7 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+mod tally;
 #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
 mod tap;
 #[cfg(test)]
@@ -41,14 +45,15 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
+pub(crate) use self::discovery::Discovery;
 use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
-    credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
     own::{OwnEvent, TypedShard, own_names_differ},
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
+    tally::EventCounts,
 };
 // Which rooms above ask through these depends on the features.
 #[cfg_attr(
@@ -61,6 +66,7 @@ use crate::discord::Discord;
 use crate::{
     codec::envelope::Envelope,
     config::Config,
+    credential::CredentialSource,
     error::{Error, ErrorKind},
     id::ShardId,
     notice::Notice,
@@ -231,6 +237,18 @@ impl<P: Platform> Shard<P> {
     /// Whether a session is live: after READY or RESUMED, until the connection ends.
     pub fn is_ready(&self) -> bool {
         self.shared.status().state == State::Active
+    }
+
+    /// Whether the shard connects again by itself when the connection ends: always, until a fatal
+    /// error or a shutdown has ended it.
+    pub fn can_reconnect(&self) -> bool {
+        self.shared.status().can_reconnect()
+    }
+
+    /// How often each event was received since the shard began, by its name on the wire; also
+    /// those that no filter let through.
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
     }
 
     /// The sequence of the last event received, while a session is held.
@@ -437,6 +455,11 @@ impl<P: Platform> ShardHandle<P> {
     /// See [`Shard::health`].
     pub fn health(&self) -> Health {
         self.shared.status().health
+    }
+
+    /// See [`Shard::event_counts`].
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
     }
 
     /// See [`Shard::resume_state`].

@@ -20,6 +20,7 @@ use super::{
     resume::ResumeState,
     sender::{Queued, Sender},
     status::{Health, Status, Watch},
+    tally::Tally,
     tap::Taps,
 };
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
+    pub(super) tally: Tally,
     pub(super) taps: Taps,
     commands: mpsc::Sender<Queued>,
     status: watch::Sender<Status>,
@@ -94,6 +96,7 @@ impl<P: Platform> Shared<P> {
         let shared = Arc::new(Self {
             id,
             handover: Handover::new(limits, cursor),
+            tally: Tally::default(),
             taps: Taps::new(limits.buffered_bytes_max),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
@@ -128,9 +131,7 @@ impl<P: Platform> Shared<P> {
             self.finish(&Error::new(ErrorKind::Configuration, problem));
             return;
         };
-        let Some(task) = Driver::spawn(&runtime, Arc::clone(self), commands) else {
-            return;
-        };
+        let task = Driver::spawn(&runtime, Arc::clone(self), commands);
         let mut control = lock(&self.control);
         if control.abandoned {
             drop(control);
@@ -151,7 +152,10 @@ impl<P: Platform> Shared<P> {
             if first {
                 status.state = State::Stopped;
                 status.health = Health::Dead { why };
-                status.connected_since = None;
+                if let Some(since) = status.connected_since.take() {
+                    let now = tokio::time::Instant::now().into_std();
+                    status.connected_for += now.saturating_duration_since(since);
+                }
             }
             first
         });
@@ -206,6 +210,10 @@ impl<P: Platform> Shared<P> {
         status.seq_taken = (taken.session > 0).then_some(taken.seq);
         status.buffered_events = load.events;
         status.buffered_bytes = load.bytes;
+        if let Some(since) = status.connected_since {
+            let now = tokio::time::Instant::now().into_std();
+            status.connected_for += now.saturating_duration_since(since);
+        }
         status
     }
 
@@ -299,7 +307,7 @@ fn restored<P: Platform>(id: ShardId, config: &Config<P>) -> Option<Held> {
         return None;
     }
     Some(Held {
-        resume: state.to_resume::<P>(config.gateway_url()?),
+        resume: state.to_resume::<P>(&config.bases()),
         session: 1,
         begins: state.seq(),
     })

@@ -16,4 +16,6 @@ mod choices;
 mod faults;
 mod process;
 mod programs;
+mod qq;
+mod qq_local;
 mod secrets;

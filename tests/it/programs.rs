@@ -16,7 +16,7 @@ fn tail(url: &str, more: &[&str]) -> Program {
 
 /// The names of the dispatches of a folder's frames, in the order of the file names, without
 /// those that a server makes by itself.
-fn names_in(folder: &Path) -> Vec<String> {
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
@@ -33,7 +33,7 @@ fn names_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-fn is_served(name: &str) -> bool {
+pub(crate) fn is_served(name: &str) -> bool {
     !matches!(name, "READY" | "RESUMED")
 }
 

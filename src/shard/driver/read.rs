@@ -251,6 +251,7 @@ impl<P: Platform> Driver<P> {
         };
         self.crowded |= self.shared.taps.offer(&envelope);
         let name = envelope.event().unwrap_or_default();
+        self.shared.tally.add(&name);
         let wanted = self.shared.wants_event(&name);
         wanted.then_some(Passed { header, replayed })
     }

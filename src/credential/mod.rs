@@ -1,4 +1,7 @@
 //! Where does a token come from? The seam for credentials that expire.
+//! Imports the words and `transport`; knows no platform.
+
+pub(crate) mod flight;
 
 use std::{
     fmt::Debug,
@@ -10,10 +13,39 @@ use futures::future::{self, BoxFuture, FutureExt};
 
 use crate::{error::Error, secret::Token, transport::Connector};
 
-/// What proves who the bot is, and gives a token for each handshake.
+/// What proves who the bot is, and gives a token for each handshake and each REST call.
 ///
 /// A plain [`Token`] gives itself. Credentials that expire fetch a token over the network, cache
-/// it, and share the cache between clones.
+/// it, and share the cache between clones. A source of one's own, such as a vault that several
+/// programs share, is set by
+/// [`ConfigBuilder::credential_source`](crate::ConfigBuilder::credential_source):
+///
+/// ```
+/// use futures::future::BoxFuture;
+/// use shardstream::{CredentialError, CredentialSource, Token, TokenRequest};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// impl CredentialSource for Vault {
+///     fn bot(&self) -> u64 {
+///         1
+///     }
+///
+///     fn check(&self) -> Result<(), &'static str> {
+///         Ok(())
+///     }
+///
+///     fn token(
+///         &self,
+///         request: TokenRequest,
+///     ) -> BoxFuture<'static, Result<Token, CredentialError>> {
+///         // Where `renew` is set, what was given before was refused.
+///         let path = if request.renew { "fresh" } else { "cached" };
+///         Box::pin(async move { Ok(Token::from(format!("the {path} token of the vault"))) })
+///     }
+/// }
+/// ```
 pub trait CredentialSource: Debug + Send + Sync + 'static {
     /// Names the bot without giving anything away: sources of one bot agree on it, and so share
     /// the budget of identifies.
@@ -26,7 +58,20 @@ pub trait CredentialSource: Debug + Send + Sync + 'static {
     /// What is wrong with them, without any part of them.
     fn check(&self) -> Result<(), &'static str>;
 
-    /// A token for a handshake that is about to be sent.
+    /// The public id of the app that the bot belongs to, where the platform's REST calls name it.
+    fn app_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// A token for a handshake or a call that is about to be sent, as it goes there: with the
+    /// scheme in front where the platform wants one.
+    ///
+    /// # Errors
+    ///
+    /// None could be had. The shard keeps its session and asks again after a growing delay, or
+    /// ends where the error [is fatal](Error::is_fatal).
+    ///
+    /// # Cancel safety
     ///
     /// The future is dropped when the token is not needed any more.
     fn token(&self, request: TokenRequest) -> BoxFuture<'static, Result<Token, CredentialError>>;
@@ -41,9 +86,9 @@ pub struct TokenRequest {
     /// The REST base of the configuration, without a slash at its end.
     pub rest_url: String,
     /// Dials with the TLS, limits and proxies of the configuration.
-    #[expect(
+    #[allow(
         dead_code,
-        reason = "for credentials that are fetched over the network"
+        reason = "the sources of some platforms fetch nothing, and others may not be built in"
     )]
     pub(crate) connector: Connector,
 }
@@ -66,7 +111,8 @@ impl CredentialError {
 }
 
 impl TokenRequest {
-    pub(super) const fn new(renew: bool, rest_url: String, connector: Connector) -> Self {
+    /// What a caller with this REST base and these means asks for.
+    pub(crate) const fn new(renew: bool, rest_url: String, connector: Connector) -> Self {
         Self {
             renew,
             rest_url,
