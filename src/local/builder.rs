@@ -230,6 +230,22 @@ impl Builder {
     }
 
     /// Which platform to be. Default: [`Dialect::Discord`].
+    ///
+    /// ```
+    /// use shardstream::local::{Dialect, Fault, Gateway};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let gateway = Gateway::builder()
+    ///     .platform(Dialect::Qq)
+    ///     .credentials("102", "its secret")
+    ///     .start()
+    ///     .await?;
+    /// // A bot asks `gateway.rest_url()` for a token; the first two times in vain.
+    /// gateway.misbehave_always([Fault::token(503, &[], "").times(2)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn platform(mut self, dialect: Dialect) -> Self {
         self.options.dialect = dialect;
