@@ -213,7 +213,8 @@ fn platform_names(sources: &[Source]) -> Vec<String> {
         let lines: BTreeSet<_> = named.map(|token| token.line).collect();
         for line in lines {
             let text = source.text.lines().nth(line - 1).unwrap_or_default();
-            if DEFAULTED.contains(&room) && text.contains("P: Platform = Discord") {
+            let passed_on = text == "use super::Discord;" || text.contains("P: Platform = Discord");
+            if DEFAULTED.contains(&room) && passed_on {
                 continue;
             }
             if DEFAULTED.contains(&room) && text.contains("crate::discord::Discord") {
