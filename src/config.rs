@@ -429,6 +429,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("retry_after_max", limits.retry_after_max),
         ("send_window", limits.send_window),
         ("slowed", limits.slowed),
+        ("answer", limits.answer),
         ("unpolled", limits.unpolled),
     ];
     let sizes = [
@@ -443,6 +444,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("buffered_bytes_max", limits.buffered_bytes_max),
         ("sends_max", limits.sends_max),
         ("send_len_max", limits.send_len_max),
+        ("members_max", limits.members_max),
     ];
     let deadline = deadlines
         .into_iter()

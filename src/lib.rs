@@ -39,6 +39,24 @@
 //! }
 //! ```
 //!
+//! Those who keep twilight's cache, http or util crates get its events from the frames, with the
+//! feature `twilight-model`:
+//!
+//! ```no_run
+//! # #[cfg(feature = "twilight-model")]
+//! # async fn example(mut shard: shardstream::Shard) -> Result<(), shardstream::Error> {
+//! use shardstream::Message;
+//! use twilight_model::gateway::event::Event;
+//!
+//! if let Message::Frame(frame) = shard.next_message().await? {
+//!     // Nine of Discord's events have no type there: those are errors.
+//!     let event: Event = frame.to_twilight()?;
+//!     // cache.update(&event);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The house
 //!
 //! Each folder of the source answers one question.
@@ -57,8 +75,10 @@
 //! | `transport` | Where is the socket? |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
+//! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
+//! | `twilight` | How do I move from twilight? |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,6 +88,8 @@ mod config;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+#[cfg(feature = "discord")]
+mod guilds;
 mod id;
 mod limits;
 #[cfg(feature = "local-gateway")]
@@ -82,11 +104,15 @@ mod secret;
 mod session;
 mod shard;
 mod transport;
+#[cfg(feature = "twilight-model")]
+mod twilight;
 
 pub use config::{Config, ConfigBuilder};
 #[cfg(feature = "discord")]
 pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "discord")]
+pub use guilds::Members;
 pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};

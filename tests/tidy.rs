@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "transport",
         ],
     ),
+    ("guilds", &["discord", "platform", "session", "shard"]),
     (
         "stream",
         &["observe", "platform", "queue", "rest", "session", "shard"],
@@ -57,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // An oracle that shares code with the accused acquits it: never `session`, never `shard`.
     ("local", &["codec", "discord", "platform", "qq"]),
+    ("twilight", &["codec", "platform", "shard"]),
     ("guide", &[]),
 ];
 

@@ -25,6 +25,18 @@ pub(crate) fn decode_lean<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T,
     lean::decode(text).map_or_else(|| decode(text), Ok)
 }
 
+/// Decodes `text` by a seed, as [`decode`] does without one.
+#[cfg(feature = "twilight-model")]
+pub(crate) fn decode_seed<'de, S>(seed: S, text: &'de str) -> Result<S::Value, DecodeError>
+where
+    S: serde::de::DeserializeSeed<'de>,
+{
+    let mut json = serde_json::Deserializer::from_str(text);
+    seed.deserialize(&mut json)
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|error| explain(text, &error))
+}
+
 /// Decodes `text` into a type that borrows nothing of it: the same as [`decode`], by whatever back
 /// end is built in.
 pub(crate) fn decode_owned<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {

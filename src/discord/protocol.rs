@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, EventFlags, Intents, UpdatePresence, close};
+use super::{Event, EventFlags, Intents, UpdatePresence, close, command};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -80,7 +80,8 @@ impl Discord {
         }
     }
 
-    /// Sets the status and activities that the bot begins with; online with none by default.
+    /// Sets the status and activities that the bot begins with; online with none by default. One
+    /// that is set later, by a command, is set again behind this one in each new session.
     ///
     /// # Errors
     ///
@@ -240,6 +241,10 @@ impl Platform for Discord {
 
     fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
         Event::decode(name, data)
+    }
+
+    fn sets_state(op: u64, payload: &[u8]) -> bool {
+        op == 3 && command::is_presence(payload)
     }
 
     fn notice(notice: Notice) -> Event {

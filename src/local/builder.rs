@@ -1,8 +1,9 @@
 //! How strict, how fast, how many? The options of a gateway, each with its reason.
 
-use std::{fmt, io, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -35,6 +36,7 @@ pub(super) struct Options {
     pub(super) log_events: bool,
     pub(super) log_len: usize,
     pub(super) max_concurrency: u32,
+    pub(super) members: BTreeMap<u64, Vec<Value>>,
     pub(super) patience: Duration,
     pub(super) payload_len_max: usize,
     pub(super) port: u16,
@@ -96,6 +98,7 @@ impl Default for Builder {
             log_events: true,
             log_len: 65_536,
             max_concurrency: 1,
+            members: BTreeMap::new(),
             patience: Duration::from_secs(10),
             payload_len_max: 4096,
             port: 0,
@@ -181,6 +184,14 @@ impl Builder {
     #[must_use]
     pub fn max_concurrency(mut self, buckets: u32) -> Self {
         self.options.max_concurrency = buckets.max(1);
+        self
+    }
+
+    /// The members of a guild, by its id, as JSON objects with a `user` each: what requests for
+    /// members (op 8) are answered from. Default: none.
+    #[must_use]
+    pub fn members(mut self, guild: u64, members: impl Into<Vec<Value>>) -> Self {
+        self.options.members.insert(guild, members.into());
         self
     }
 

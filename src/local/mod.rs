@@ -7,7 +7,8 @@
 //! what it can do at any time. What a client did is in its [log](Gateway::log).
 //!
 //! It works with real sockets ([`Builder::start`]) and in memory ([`Builder::start_in_memory`]),
-//! and keeps to tokio's clock, so that tests may pause it.
+//! and keeps to tokio's clock, so that tests may pause it. [`Traffic`] is what it can be fed with:
+//! events of all kinds by chance, to test and to load a bot with.
 //!
 //! ```
 //! use shardstream::{ShardId, local::{Act, Fault, Gateway}};
@@ -45,11 +46,14 @@
 //!   frame of the client with 1000 or 1001 does so too; nothing else does.
 //! - A RESUME of a session that is still on another connection ends that one.
 //! - Events are not filtered by intents.
-//! - Op 8 is answered by one chunk without members.
+//! - Op 8 is answered with the members of [`Builder::members`], 1,000 a part, and a second request
+//!   for all of a guild within 30 seconds by `RATE_LIMITED`. No guild has sounds (op 31) or voice
+//!   channels (op 43).
 //!
 //! The server shares no code with the client: not the rules, not the WebSocket frames. A server
 //! that made the client's mistakes could not show them. It imports `id` and `secret` only.
 
+mod answers;
 mod builder;
 mod conn;
 mod event;
@@ -62,6 +66,7 @@ mod rules;
 mod script;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod wire;
 mod world;
 
@@ -83,6 +88,7 @@ pub use builder::Builder;
 pub use event::{BadEvent, Event, Feed};
 pub use log::{Act, End, Follow, Record, Stats};
 pub use script::{Fault, Moment, Step};
+pub use traffic::Traffic;
 
 use crate::id::ShardId;
 use world::World;

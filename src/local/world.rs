@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
+    answers::Census,
     builder::Options,
     event::{Event, quote},
     log::{Act, Log, Record},
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) feed_wake: Arc<Notify>,
     pub(super) token_reset: bool,
     pub(super) book: Book,
+    pub(super) census: Census,
     started: Instant,
     sessions: BTreeMap<String, Session>,
     /// For the next connections, in turn.
@@ -65,6 +67,7 @@ impl World {
                 left: options.starts_left,
                 ..Book::default()
             },
+            census: Census::default(),
             options,
             started: now,
             sessions: BTreeMap::new(),

@@ -71,6 +71,13 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     /// The payload of a known event does not have its documented shape.
     fn decode(name: &str, data: &str) -> Result<Self::Event, DecodeError>;
 
+    /// Whether this complete command of an op of [`LATEST_WINS`](Self::LATEST_WINS) sets a state
+    /// that a new session has to be told again, because it begins without. What the server might
+    /// refuse must not be repeated.
+    fn sets_state(_op: u64, _payload: &[u8]) -> bool {
+        false
+    }
+
     /// A notice as this platform's event.
     fn notice(notice: Notice) -> Self::Event;
 }

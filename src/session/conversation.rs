@@ -205,6 +205,7 @@ impl<P: Platform> Session<P> {
             return Verdict::Internal;
         };
         self.lose_session();
+        self.outbox.renew();
         let url = ready
             .resume_url
             .and_then(|url| GatewayUrl::discovered(&url, &self.base, P::GATEWAY_HOSTS).ok());

@@ -537,7 +537,7 @@ impl<P: Platform> Session<P> {
         if self.state == State::Active
             && let Some(connection) = &mut self.connection
             && connection.window.has_room(now, kept_free)
-            && let Some(payload) = self.outbox.take(now)
+            && let Some(payload) = self.outbox.take(now, P::sets_state)
         {
             connection.window.book(now);
             self.counters.commands += 1;
@@ -664,6 +664,6 @@ pub struct Counters {
     pub duplicates: u64,
     /// Messages that could not be read.
     pub garbled: u64,
-    /// Commands of the user sent.
+    /// Commands of the user sent, and states of theirs that a new session was told again.
     pub commands: u64,
 }

@@ -33,6 +33,7 @@ use super::{
     credential::TokenRequest,
     handover::Writer,
     link::{Grant, Link, Refusal},
+    sender::Queued,
     shared::{Held, Shared},
     status::{Degraded, Health, Latency, Status},
 };
@@ -42,9 +43,7 @@ use crate::{
     notice::{Cause, Notice},
     observe,
     platform::Platform,
-    session::{
-        Action, Command, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer,
-    },
+    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
     transport::ConnectError,
 };
 
@@ -67,7 +66,7 @@ pub(super) struct Driver<P: Platform> {
     shared: Arc<Shared<P>>,
     session: Session<P>,
     writer: Writer,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Queued>,
     link: Link,
     grant: Grant,
     /// How far the session's events have come, with its number.
@@ -78,6 +77,8 @@ pub(super) struct Driver<P: Platform> {
     dry: bool,
     /// The session asked for something in this turn.
     acted: bool,
+    /// A tap is filling up: other tasks should have their turn.
+    crowded: bool,
     timer: Wake,
     /// The deadline that is being judged, for what its actions mean.
     judging: Option<Timer>,
@@ -153,7 +154,7 @@ impl<P: Platform> Driver<P> {
     pub(super) fn spawn(
         runtime: &Handle,
         shared: Arc<Shared<P>>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<Queued>,
     ) -> Option<AbortHandle> {
         let span = observe::shard(P::NAME, shared.id);
         // Made here and not in the task: one that is dropped before its first poll ends, too.
@@ -164,7 +165,7 @@ impl<P: Platform> Driver<P> {
         Some(runtime.spawn(task).abort_handle())
     }
 
-    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Command>) -> Option<Self> {
+    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Queued>) -> Option<Self> {
         let config = &shared.config;
         let now = now();
         let (cursor, resume) = shared.begin();
@@ -188,6 +189,7 @@ impl<P: Platform> Driver<P> {
             reading: Reading::Open,
             dry: true,
             acted: false,
+            crowded: false,
             timer: Wake::default(),
             judging: None,
             unpolled: Unpolled::default(),
@@ -421,10 +423,10 @@ impl<P: Platform> Driver<P> {
             if !self.session.wants_command(now) {
                 return false;
             }
-            let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else {
+            let Poll::Ready(Some(queued)) = self.commands.poll_recv(cx) else {
                 return false;
             };
-            let _internal = self.session.handle(now, Input::Command(command));
+            let _internal = self.session.handle(now, Input::Command(queued.take()));
             self.flush(cx, now);
         }
         true
@@ -674,6 +676,10 @@ impl<P: Platform> Future for Driver<P> {
             if !more {
                 this.show();
                 return Poll::Pending;
+            }
+            if this.crowded {
+                this.crowded = false;
+                break;
             }
         }
         this.show();

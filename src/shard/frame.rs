@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
+    platform::DecodeError,
 };
 
 /// A dispatch as the server sent it: its text, with the parts of its envelope already found.
@@ -161,11 +162,7 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        let decoded = json::decode_lean(self.data()).or_else(|problem| match self.exact() {
-            Some(exact) => json::decode_lean(exact.data()),
-            None => Err(problem),
-        });
-        decoded.map_err(|problem| {
+        self.decode_with(json::decode_lean).map_err(|problem| {
             let message = "the payload does not have the shape asked for";
             self.error(message).with_source(problem)
         })
@@ -173,6 +170,18 @@ impl Frame {
 
     pub(super) fn meta(&self) -> Meta {
         meta(&self.envelope(), self.replayed())
+    }
+
+    /// Decodes `d`, or, where that fails and a thorough look at the envelope finds `d` elsewhere,
+    /// that.
+    pub(crate) fn decode_with<'a, T>(
+        &'a self,
+        decode: impl Fn(&'a str) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        decode(self.data()).or_else(|problem| match self.exact() {
+            Some(exact) => decode(exact.data()),
+            None => Err(problem),
+        })
     }
 
     fn envelope(&self) -> Envelope<'_> {

@@ -10,6 +10,7 @@
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
 //! | `resume` | What must be kept over a restart? |
+//! | `tap` | Who else hears an event? |
 //! | `credential` | Where does a token come from? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
 
@@ -24,6 +25,8 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+mod tap;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 mod tests;
@@ -47,6 +50,12 @@ pub use self::{
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
 };
+// Which rooms above ask through these depends on the features.
+#[cfg_attr(
+    not(feature = "discord"),
+    allow(unused_imports, reason = "nobody asks")
+)]
+pub(crate) use self::tap::{Tap, Wanted};
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
 use crate::{
@@ -405,6 +414,11 @@ impl<P: Platform> ShardHandle<P> {
         self.shared.id
     }
 
+    /// See [`Shard::config`].
+    pub fn config(&self) -> &Config<P> {
+        &self.shared.config
+    }
+
     /// See [`Shard::sender`].
     pub fn sender(&self) -> Sender<P> {
         self.shared.sender()
@@ -441,6 +455,23 @@ impl<P: Platform> ShardHandle<P> {
         how: Shutdown,
     ) -> impl Future<Output = Option<ResumeState>> + Send + use<P> {
         self.shared.shutdown(how)
+    }
+
+    /// Listens to frames beside the user; starts the shard, if nobody has yet.
+    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+    pub(crate) async fn tap(&self, wanted: Vec<Wanted>) -> Result<Tap<P>, Error> {
+        self.shared.start();
+        Tap::open(Arc::clone(&self.shared), wanted).await
+    }
+
+    /// How many listen so.
+    #[cfg(test)]
+    #[cfg_attr(
+        not(all(feature = "discord", feature = "local-gateway")),
+        expect(dead_code, reason = "nobody asks")
+    )]
+    pub(crate) fn taps(&self) -> usize {
+        self.shared.taps.len()
     }
 }
 

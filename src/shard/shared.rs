@@ -18,8 +18,9 @@ use super::{
     handover::{Handover, lock},
     own::Wants,
     resume::ResumeState,
-    sender::Sender,
+    sender::{Queued, Sender},
     status::{Health, Status, Watch},
+    tap::Taps,
 };
 use crate::{
     config::Config,
@@ -27,7 +28,7 @@ use crate::{
     id::ShardId,
     observe,
     platform::Platform,
-    session::{Command, Reconnect, Resume, Shutdown, State},
+    session::{Reconnect, Resume, Shutdown, State},
 };
 
 /// What all who hold a part of the shard share.
@@ -35,7 +36,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
-    commands: mpsc::Sender<Command>,
+    pub(super) taps: Taps,
+    commands: mpsc::Sender<Queued>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
     held: Mutex<Option<Held>>,
@@ -63,7 +65,7 @@ pub(super) struct Requests {
 #[derive(Default)]
 enum Stage {
     /// Nobody has asked for an event yet.
-    Waiting(mpsc::Receiver<Command>),
+    Waiting(mpsc::Receiver<Queued>),
     Starting,
     Running(AbortHandle),
     #[default]
@@ -92,6 +94,7 @@ impl<P: Platform> Shared<P> {
         let shared = Arc::new(Self {
             id,
             handover: Handover::new(limits, cursor),
+            taps: Taps::new(limits.buffered_bytes_max),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
             control: Mutex::new(Control {

@@ -312,3 +312,26 @@ fn raw_forwards_the_frames_that_it_wants() {
     ];
     assert_eq!(printed("raw"), lines);
 }
+
+#[test]
+fn the_members_example_finds_who_is_there_and_names_who_is_not() {
+    let mut program = Program::start("members", &[""; 0], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{stderr}");
+    let expected = [
+        "1 guilds have come, 0 have not",
+        "refused: limit: 101 is not from 1 to 100",
+        "2500 members, 0 not found",
+        "  gull1",
+        "  gull2",
+        "  heron3",
+        "3 members, 0 not found",
+        "  heron3",
+        "  heron1003",
+        "  heron2003",
+        "1 members, 1 not found",
+        "  heron3",
+    ];
+    assert_eq!(program.seen, expected, "{stderr}");
+    assert_eq!(stderr, "");
+}

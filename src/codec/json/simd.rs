@@ -257,6 +257,32 @@ mod tests {
         assert!(whole > 70 && broken > 1000, "{whole} {broken}");
     }
 
+    #[cfg(all(feature = "discord", feature = "local-gateway"))]
+    #[test]
+    fn generated_frames_are_read_alike() {
+        use crate::local::Traffic;
+
+        let seed = std::env::var("SHARDSTREAM_SEED").ok();
+        let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
+        println!("SHARDSTREAM_SEED={seed}");
+        let mut taken = 0;
+        for (traffic, count) in [
+            (Traffic::every(seed), 4000),
+            (Traffic::mixed(seed), 3000),
+            (
+                Traffic::every(seed).unknown_fields(10).unknown_values(5),
+                2000,
+            ),
+            (Traffic::every(seed).required_only(), 1000),
+        ] {
+            for event in traffic.take(count) {
+                taken += u32::from(agree_on_event(event.name(), event.data()));
+            }
+        }
+        println!("{taken} of 10000 taken by simd-json");
+        assert!(taken > 9000, "{taken}");
+    }
+
     #[cfg(feature = "discord")]
     #[test]
     fn captured_frames_are_read_alike() {

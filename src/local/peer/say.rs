@@ -30,8 +30,7 @@ impl Peer {
                 1 => self.say(world, now, 11, r#"{"t":null,"s":null,"op":11,"d":null}"#),
                 2 => self.identify(world, now, &message.d),
                 6 => self.resume(world, now, &message.d, true),
-                8 => self.request_members(world, now, &message.d),
-                _ => {}
+                op => self.inform(world, now, op, &message.d),
             },
         }
     }
@@ -116,27 +115,15 @@ impl Peer {
         self.say(world, now, 9, &text);
     }
 
-    /// One chunk without members, as of a guild that has none but the bot.
-    fn request_members(&mut self, world: &mut World, now: Instant, data: &Value) {
+    /// Answers what the client asks about guilds.
+    fn inform(&mut self, world: &mut World, now: Instant, op: u64, data: &Value) {
         let Some(id) = self.session.clone() else {
             return;
         };
-        let mut chunk = serde_json::json!({
-            "guild_id": data.get("guild_id"), "members": [], "chunk_index": 0, "chunk_count": 1,
-        });
-        let not_found = match data.get("user_ids") {
-            Some(id @ Value::String(_)) => Some(Value::from(vec![id.clone()])),
-            ids => ids.cloned(),
-        };
-        for (member, value) in [
-            ("not_found", not_found),
-            ("nonce", data.get("nonce").cloned()),
-        ] {
-            if let Some(value) = value {
-                chunk[member] = value;
-            }
+        let rosters = &world.options.members;
+        for (name, data) in world.census.answer(rosters, now, op, data) {
+            world.push_to(now, &id, name, data);
         }
-        world.push_to(now, &id, "GUILD_MEMBERS_CHUNK", chunk.to_string());
     }
 
     /// Sends the next event of the session; whether there was one to send.
