@@ -242,7 +242,8 @@ fn platform_names(sources: &[Source]) -> Vec<String> {
             let text = text_of(line);
             // The default, and that it is there with its platform only.
             let allowed = ["P: Platform = Discord", "cfg(feature = \"discord\")"];
-            let mut allowed = allowed.iter().chain(&["cfg(not(feature = \"discord\"))"]);
+            let more = ["cfg(not(feature = \"discord\"))", "use super::Discord;"];
+            let mut allowed = allowed.iter().chain(&more);
             if DEFAULTED.contains(&room) && allowed.any(|known| text.contains(known)) {
                 continue;
             }

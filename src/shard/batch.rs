@@ -94,13 +94,20 @@ impl Batch {
             || (self.entries.len() < EVENTS_MAX && self.text.len() + len <= BYTES_MAX)
     }
 
-    /// Makes room for as much as there may be, where a full batch already waits and this one will
-    /// hardly stay small: a buffer that grows to it step by step is allocated ten times.
-    pub(super) fn make_room(&mut self) {
+    /// Its bytes and entries.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.text.len(), self.entries.len())
+    }
+
+    /// Makes room for about as much as the full batch before it has, where one waits: a buffer
+    /// that grows to it step by step is allocated ten times. Not for more: what waits is counted
+    /// by its length.
+    pub(super) fn make_room(&mut self, bytes: usize, entries: usize) {
+        let bytes = (bytes + bytes / 32).min(BYTES_MAX);
         self.text
-            .reserve_exact(BYTES_MAX.saturating_sub(self.text.len()));
+            .reserve_exact(bytes.saturating_sub(self.text.len()));
         self.entries
-            .reserve(EVENTS_MAX.saturating_sub(self.entries.len()));
+            .reserve_exact(entries.saturating_sub(self.entries.len()));
     }
 
     /// Adds the text of one entry.

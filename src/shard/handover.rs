@@ -417,12 +417,12 @@ impl Writer {
         {
             return last;
         }
-        let busy = !queue.waiting.is_empty();
+        let full = queue.waiting.back().map(Batch::len);
         let spare = queue.spare.take();
         drop(queue);
         let mut batch = spare.unwrap_or_else(batch::from_pool);
-        if busy {
-            batch.make_room();
+        if let Some((bytes, entries)) = full {
+            batch.make_room(bytes, entries);
         }
         batch
     }
