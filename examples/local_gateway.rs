@@ -14,28 +14,36 @@ use std::{
 };
 
 use serde_json::json;
-use shardstream::local::{Act, Builder, Event, Fault, Feed, Gateway};
+use shardstream::local::{Act, Builder, Dialect, Event, Fault, Feed, Gateway};
 
 const HELP: &str = "\
 Usage: local_gateway [OPTIONS]
 
-  --platform discord    the platform to be (default: discord)
+  --platform NAME       the platform to be, discord or qq (default: discord)
   --port N              the port of 127.0.0.1 to listen on (default: 0, any that is free)
   --frames PATH         a directory with one recorded frame a .json file, taken in the order of
                         their names, or a file with one frame a line; each session gets them after
-                        READY, numbered anew. READY and RESUMED are left out
+                        READY, numbered anew. READY and RESUMED are left out. Frames without a
+                        number, as webhooks get them, will do
   --repeat N            all of the frames so many times over (default: 1)
   --interval-ms N       the pause between frames (default: 0)
   --cut-after N         reset the connection once, after so many frames
   --shards N            how many shards to recommend (default: 1)
   --max-concurrency N   how many buckets may identify at a time (default: 1)
   --heartbeat-ms N      the heartbeat interval (default: 41250)
-  --token T             the only token that is accepted (default: any that is not empty)
+  --token T             the only token that is accepted; on QQ that of `Bot APPID.TOKEN`
+                        (default: any that is not empty)
+  --recycle-ms N        how long a connection lives before op 7 (default: discord never, qq 30
+                        minutes)
+  --app-id A --client-secret S
+                        qq: whom the token endpoint gives tokens (default: anybody)
+  --token-ms N          qq: how long a token lives (default: 2 hours)
   --help                this text
 ";
 
 #[derive(Debug, Default, PartialEq)]
 struct Arguments {
+    platform: Dialect,
     port: u16,
     frames: Option<String>,
     repeat: Option<u64>,
@@ -45,6 +53,10 @@ struct Arguments {
     max_concurrency: Option<u32>,
     heartbeat_ms: Option<u64>,
     token: Option<String>,
+    recycle_ms: Option<u64>,
+    app_id: Option<String>,
+    client_secret: Option<String>,
+    token_ms: Option<u64>,
     help: bool,
 }
 
@@ -59,7 +71,8 @@ impl Arguments {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"));
             match flag.as_str() {
                 "--platform" => match value?.as_str() {
-                    "discord" => {}
+                    "discord" => arguments.platform = Dialect::Discord,
+                    "qq" => arguments.platform = Dialect::Qq,
                     other => return Err(format!("--platform: {other} is not offered")),
                 },
                 "--port" => arguments.port = number(&flag, &value?)?,
@@ -73,14 +86,24 @@ impl Arguments {
                 }
                 "--heartbeat-ms" => arguments.heartbeat_ms = Some(number(&flag, &value?)?),
                 "--token" => arguments.token = Some(value?),
+                "--recycle-ms" => arguments.recycle_ms = Some(number(&flag, &value?)?),
+                "--app-id" => arguments.app_id = Some(value?),
+                "--client-secret" => arguments.client_secret = Some(value?),
+                "--token-ms" => arguments.token_ms = Some(number(&flag, &value?)?),
                 _ => return Err(format!("{flag} is no option")),
             }
+        }
+        if arguments.app_id.is_some() != arguments.client_secret.is_some() {
+            return Err("--app-id and --client-secret go together".to_owned());
         }
         Ok(arguments)
     }
 
     fn builder(&self) -> Result<Builder, String> {
-        let mut builder = Gateway::builder().port(self.port).log_events(false);
+        let mut builder = Gateway::builder()
+            .platform(self.platform)
+            .port(self.port)
+            .log_events(false);
         if let Some(path) = &self.frames {
             let events = frames(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
             let feed = Feed::new(events)
@@ -99,6 +122,15 @@ impl Arguments {
         }
         if let Some(token) = &self.token {
             builder = builder.token(token.as_str());
+        }
+        if let Some(lifetime) = self.recycle_ms {
+            builder = builder.recycle_after(Duration::from_millis(lifetime));
+        }
+        if let (Some(app_id), Some(secret)) = (&self.app_id, &self.client_secret) {
+            builder = builder.credentials(app_id, secret.as_str());
+        }
+        if let Some(lifetime) = self.token_ms {
+            builder = builder.token_lifetime(Duration::from_millis(lifetime));
         }
         Ok(builder)
     }
@@ -242,9 +274,11 @@ mod tests {
 
     #[test]
     fn every_flag_is_read() {
-        let line = "--platform discord --port 7 --frames x --repeat 2 --interval-ms 3 \
-            --cut-after 4 --shards 5 --max-concurrency 6 --heartbeat-ms 1000 --token t";
+        let line = "--platform qq --port 7 --frames x --repeat 2 --interval-ms 3 \
+            --cut-after 4 --shards 5 --max-concurrency 6 --heartbeat-ms 1000 --token t \
+            --recycle-ms 8 --app-id a --client-secret s --token-ms 9";
         let expected = Arguments {
+            platform: Dialect::Qq,
             port: 7,
             frames: Some("x".into()),
             repeat: Some(2),
@@ -254,6 +288,10 @@ mod tests {
             max_concurrency: Some(6),
             heartbeat_ms: Some(1000),
             token: Some("t".into()),
+            recycle_ms: Some(8),
+            app_id: Some("a".into()),
+            client_secret: Some("s".into()),
+            token_ms: Some(9),
             help: false,
         };
         assert_eq!(parse(line), Ok(expected));
@@ -267,6 +305,7 @@ mod tests {
             "--port 70000",
             "--shards 0",
             "--platform x",
+            "--app-id a",
             "--x 1",
         ] {
             let flag = line.split(' ').next().unwrap();

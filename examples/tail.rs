@@ -14,9 +14,11 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shardstream::{
-    Compression, Config, Error, Intents, Message, Meta, Notice, ResumeState, Shard, ShardId,
+    Compression, Config, ConfigBuilder, Error, Message, Meta, Notice, ResumeState, Shard, ShardId,
     Shutdown,
-    discord::{Discord, Event},
+    discord::{self, Discord},
+    platform::Platform,
+    qq::{self, QQ},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -24,30 +26,71 @@ use tokio::{
 };
 
 const HELP: &str = "\
-Prints the events of a Discord bot, one JSON object a line.
+Prints the events of a Discord or QQ bot, one JSON object a line.
 
-tail [--url WS_URL] [--api-url HTTP_URL] [--token T] [--intents N]
-     [--compression none|zlib|zstd] [--events typed|raw] [--session-file FILE] [--stall MS]
+tail [--platform discord|qq] [--url WS_URL] [--api-url HTTP_URL] [--token T]
+     [--app-id A --client-secret S] [--intents N] [--compression none|zlib|zstd]
+     [--events typed|raw] [--session-file FILE] [--stall MS]
 
-  --url          the gateway to connect to (default: Discord's); ws:// for loopback hosts only
-  --api-url      the base of REST calls (default: Discord's)
-  --token        the bot's token (default: the environment variable DISCORD_TOKEN)
-  --intents      the bits of the events to ask for (default: all that are not privileged)
-  --compression  how the server compresses (default: zlib, where that is built in)
+  --platform     whose bot it is (default: discord)
+  --url          the gateway to connect to (default: the platform's); ws:// for loopback hosts only
+  --api-url      the base of REST calls, QQ's token among them (default: the platform's);
+                 http:// for loopback hosts only
+  --token        Discord: the bot's token (default: the environment variable DISCORD_TOKEN);
+                 QQ: with --app-id, the static token of old
+  --app-id       QQ: the id of the bot's app (default: the environment variable QQ_APP_ID)
+  --client-secret
+                 QQ: the secret of the bot's app (default: QQ_CLIENT_SECRET)
+  --intents      the bits of the events to ask for (default: all that need no permission)
+  --compression  how the server compresses (default: zlib where that is offered and built in)
   --events       typed: decoded into the library's types; raw: as the server wrote them
   --session-file resume from this file at start and write it at the end
-  --stall        sleep that many milliseconds after each MESSAGE_CREATE
+  --stall        sleep that many milliseconds after each message (MESSAGE_CREATE)
 
 Input: {\"shard\":0,\"op\":3,\"d\":{...}} a line is sent as a raw command.
 Ctrl-C or SIGTERM ends; exit 0. All shards ended: exit 1. Bad usage: exit 2.
 ";
 
 /// What the command line says.
+#[derive(Default)]
 struct Args {
-    config: Config<Discord>,
+    is_qq: bool,
+    token: Option<String>,
+    app_id: Option<String>,
+    client_secret: Option<String>,
+    intents: Option<u64>,
+    url: Option<String>,
+    api_url: Option<String>,
+    compression: Option<Compression>,
     raw: bool,
     session_file: Option<PathBuf>,
     stall: Duration,
+}
+
+/// What a bot of either platform is printed by.
+trait Printed: Platform {
+    /// An event's name, and whether it has a type of its own; or the notice that it is.
+    fn look(event: &Self::Event) -> Result<(&str, bool), &Notice>;
+}
+
+impl Printed for Discord {
+    fn look(event: &discord::Event) -> Result<(&str, bool), &Notice> {
+        match event {
+            discord::Event::Gateway(notice) => Err(notice),
+            discord::Event::Unknown(unknown) => Ok((&unknown.name, false)),
+            event => Ok((event.kind().name(), true)),
+        }
+    }
+}
+
+impl Printed for QQ {
+    fn look(event: &qq::Event) -> Result<(&str, bool), &Notice> {
+        match event {
+            qq::Event::Gateway(notice) => Err(notice),
+            qq::Event::Unknown(unknown) => Ok((&unknown.name, false)),
+            event => Ok((event.kind().name(), true)),
+        }
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -62,12 +105,20 @@ async fn main() -> ExitCode {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Err(problem) => {
-            eprintln!("tail: {problem}\n\n{HELP}");
-            return ExitCode::from(2);
+        Err(problem) => return bad_usage(&*problem),
+    };
+    let run = if args.is_qq {
+        match qq_config(&args).and_then(|config| args.configure(config)) {
+            Ok(config) => tail(&args, config).await,
+            Err(problem) => return bad_usage(&*problem),
+        }
+    } else {
+        match discord_config(&args).and_then(|config| args.configure(config)) {
+            Ok(config) => tail(&args, config).await,
+            Err(problem) => return bad_usage(&*problem),
         }
     };
-    match tail(args).await {
+    match run {
         Ok(code) => code,
         Err(problem) => {
             eprintln!("tail: {problem}");
@@ -76,24 +127,33 @@ async fn main() -> ExitCode {
     }
 }
 
+fn bad_usage(problem: &dyn StdError) -> ExitCode {
+    eprintln!("tail: {problem}\n\n{HELP}");
+    ExitCode::from(2)
+}
+
 fn parse_args() -> Result<Option<Args>, Box<dyn StdError>> {
     use lexopt::{Arg, ValueExt as _};
 
     let mut parser = lexopt::Parser::from_env();
-    let mut token = std::env::var("DISCORD_TOKEN").ok();
-    let mut intents = Intents::non_privileged();
-    let (mut url, mut api_url, mut session_file) = (None, None, None);
-    let (mut compression, mut raw, mut stall) = (None, false, Duration::ZERO);
+    let mut args = Args::default();
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Long("url") => url = Some(parser.value()?.string()?),
-            Arg::Long("api-url") => api_url = Some(parser.value()?.string()?),
-            Arg::Long("token") => token = Some(parser.value()?.string()?),
-            Arg::Long("intents") => {
-                intents = Intents::from_bits_retain(parser.value()?.parse()?);
+            Arg::Long("platform") => {
+                args.is_qq = match parser.value()?.string()?.as_str() {
+                    "discord" => false,
+                    "qq" => true,
+                    other => return Err(format!("--platform {other:?} is unknown").into()),
+                };
             }
+            Arg::Long("url") => args.url = Some(parser.value()?.string()?),
+            Arg::Long("api-url") => args.api_url = Some(parser.value()?.string()?),
+            Arg::Long("token") => args.token = Some(parser.value()?.string()?),
+            Arg::Long("app-id") => args.app_id = Some(parser.value()?.string()?),
+            Arg::Long("client-secret") => args.client_secret = Some(parser.value()?.string()?),
+            Arg::Long("intents") => args.intents = Some(parser.value()?.parse()?),
             Arg::Long("compression") => {
-                compression = Some(match parser.value()?.string()?.as_str() {
+                args.compression = Some(match parser.value()?.string()?.as_str() {
                     "none" => Compression::None,
                     "zlib" => Compression::Zlib,
                     "zstd" => Compression::Zstd,
@@ -101,42 +161,78 @@ fn parse_args() -> Result<Option<Args>, Box<dyn StdError>> {
                 });
             }
             Arg::Long("events") => {
-                raw = match parser.value()?.string()?.as_str() {
+                args.raw = match parser.value()?.string()?.as_str() {
                     "raw" => true,
                     "typed" => false,
                     other => return Err(format!("--events {other:?} is unknown").into()),
                 };
             }
-            Arg::Long("session-file") => session_file = Some(parser.value()?.into()),
-            Arg::Long("stall") => stall = Duration::from_millis(parser.value()?.parse()?),
+            Arg::Long("session-file") => args.session_file = Some(parser.value()?.into()),
+            Arg::Long("stall") => args.stall = Duration::from_millis(parser.value()?.parse()?),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(other.unexpected().into()),
         }
     }
-    let token = token.ok_or("a token is needed: --token or DISCORD_TOKEN")?;
-    let mut config = Config::builder(token, intents);
-    if let Some(compression) = compression {
-        config = config.compression(compression);
-    }
-    if let Some(url) = url {
-        config = config.gateway_url(url);
-    }
-    if let Some(api_url) = api_url {
-        config = config.rest_url(api_url);
-    }
-    Ok(Some(Args {
-        config: config.build()?,
-        raw,
-        session_file,
-        stall,
-    }))
+    Ok(Some(args))
 }
 
-async fn tail(args: Args) -> Result<ExitCode, Box<dyn StdError>> {
+fn discord_config(args: &Args) -> Result<ConfigBuilder<Discord>, Box<dyn StdError>> {
+    if args.app_id.is_some() || args.client_secret.is_some() {
+        return Err("--app-id and --client-secret are for --platform qq".into());
+    }
+    let token = or_env(args.token.as_ref(), "DISCORD_TOKEN");
+    let token = token.ok_or("a token is needed: --token or DISCORD_TOKEN")?;
+    let all = discord::Intents::non_privileged();
+    let intents = args.intents.map_or(all, discord::Intents::from_bits_retain);
+    Ok(Config::builder(token, intents))
+}
+
+fn qq_config(args: &Args) -> Result<ConfigBuilder<QQ>, Box<dyn StdError>> {
+    let app_id = or_env(args.app_id.as_ref(), "QQ_APP_ID");
+    let app_id = app_id.ok_or("an app id is needed: --app-id or QQ_APP_ID")?;
+    let credentials = match (&args.token, &args.client_secret) {
+        (Some(_), Some(_)) => return Err("--token and --client-secret exclude each other".into()),
+        (Some(token), None) => qq::Credentials::legacy(app_id, token.as_str()),
+        (None, secret) => {
+            let secret = or_env(secret.as_ref(), "QQ_CLIENT_SECRET");
+            let secret = secret.ok_or("a secret is needed: --client-secret or QQ_CLIENT_SECRET")?;
+            qq::Credentials::new(app_id, secret)
+        }
+    };
+    let all = qq::Intents::non_privileged();
+    let intents = args.intents.map_or(all, qq::Intents::from_bits_retain);
+    Ok(Config::builder(credentials, intents))
+}
+
+/// What an argument says, or else the environment.
+fn or_env(argument: Option<&String>, name: &str) -> Option<String> {
+    argument.cloned().or_else(|| std::env::var(name).ok())
+}
+
+impl Args {
+    /// What means the same on every platform.
+    fn configure<P: Platform>(
+        &self,
+        mut config: ConfigBuilder<P>,
+    ) -> Result<Config<P>, Box<dyn StdError>> {
+        if let Some(compression) = self.compression {
+            config = config.compression(compression);
+        }
+        if let Some(url) = &self.url {
+            config = config.gateway_url(url);
+        }
+        if let Some(api_url) = &self.api_url {
+            config = config.rest_url(api_url);
+        }
+        Ok(config.build()?)
+    }
+}
+
+async fn tail<P: Printed>(args: &Args, config: Config<P>) -> Result<ExitCode, Box<dyn StdError>> {
     let id = ShardId::ONE;
-    let mut config = shardstream::ConfigBuilder::from(args.config);
+    let mut config = ConfigBuilder::from(config);
     if let Some(path) = &args.session_file {
-        match SessionFile::read(path, id) {
+        match SessionFile::read::<P>(path, id) {
             Ok(Some(state)) => config = config.resume(state),
             Ok(None) => {}
             Err(problem) => print(&json!({
@@ -168,7 +264,7 @@ async fn tail(args: Args) -> Result<ExitCode, Box<dyn StdError>> {
         if matches!(&item, Item::Error(error, _) if error.is_fatal()) {
             break true;
         }
-        if item.is_message_create() && !args.stall.is_zero() {
+        if item.is_message() && !args.stall.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(args.stall) => {}
                 _ = terminate.recv() => break false,
@@ -183,7 +279,7 @@ async fn tail(args: Args) -> Result<ExitCode, Box<dyn StdError>> {
     let how = if keep { Shutdown::Keep } else { Shutdown::End };
     let state = shard.shutdown(how).await;
     if let (Some(path), Some(state)) = (&args.session_file, state) {
-        SessionFile::write(path, id, state)?;
+        SessionFile::write::<P>(path, id, state)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,7 +311,7 @@ enum Item {
 }
 
 /// The next item of either kind of stream; `None` once the shard has ended.
-async fn next(shard: &mut Shard, raw: bool) -> Option<Item> {
+async fn next<P: Printed>(shard: &mut Shard<P>, raw: bool) -> Option<Item> {
     if raw {
         return Some(match shard.next_message().await {
             Ok(Message::Frame(frame)) => Item::Dispatch {
@@ -230,28 +326,21 @@ async fn next(shard: &mut Shard, raw: bool) -> Option<Item> {
         });
     }
     let (meta, event) = shard.next().await?;
-    Some(match event {
-        Ok(Event::Gateway(notice)) => Item::Notice(notice),
-        Ok(event) => Item::Dispatch {
-            name: name_of(&event).to_owned(),
+    Some(match event.as_ref().map(P::look) {
+        Ok(Err(notice)) => Item::Notice(notice.clone()),
+        Ok(Ok((name, typed))) => Item::Dispatch {
+            name: name.to_owned(),
             seq: meta.seq,
             replayed: meta.replayed,
-            typed: !matches!(event, Event::Unknown(_)),
+            typed,
         },
-        Err(error) => Item::Error(error, meta),
+        Err(error) => Item::Error(error.clone(), meta),
     })
 }
 
-fn name_of(event: &Event) -> &str {
-    match event {
-        Event::Unknown(unknown) => &unknown.name,
-        event => event.kind().name(),
-    }
-}
-
 impl Item {
-    fn is_message_create(&self) -> bool {
-        matches!(self, Self::Dispatch { name, .. } if name == "MESSAGE_CREATE")
+    fn is_message(&self) -> bool {
+        matches!(self, Self::Dispatch { name, .. } if name.ends_with("MESSAGE_CREATE"))
     }
 
     fn print(&self, id: ShardId) {
@@ -336,7 +425,7 @@ fn print(line: &Value) {
 }
 
 /// Sends a line of the input as a raw command; a refusal is an error line.
-fn send(shard: &Shard, line: &str) {
+fn send<P: Platform>(shard: &Shard<P>, line: &str) {
     #[derive(Deserialize)]
     struct Command {
         #[serde(default)]
@@ -373,7 +462,10 @@ struct SessionFile {
 impl SessionFile {
     const VERSION: u32 = 1;
 
-    fn read(path: &Path, id: ShardId) -> Result<Option<ResumeState>, Box<dyn StdError>> {
+    fn read<P: Platform>(
+        path: &Path,
+        id: ShardId,
+    ) -> Result<Option<ResumeState>, Box<dyn StdError>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -383,7 +475,7 @@ impl SessionFile {
         if file.version != Self::VERSION {
             return Err("it is of another version".into());
         }
-        if file.platform != "discord" {
+        if file.platform != P::NAME {
             return Err("it is of another platform".into());
         }
         if file.total != id.total() {
@@ -393,12 +485,12 @@ impl SessionFile {
         Ok(file.shards.into_iter().find(of_shard))
     }
 
-    fn write(path: &Path, id: ShardId, state: ResumeState) -> std::io::Result<()> {
+    fn write<P: Platform>(path: &Path, id: ShardId, state: ResumeState) -> std::io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt as _;
 
         let file = Self {
             version: Self::VERSION,
-            platform: "discord".into(),
+            platform: P::NAME.into(),
             total: id.total(),
             shards: vec![state],
         };

@@ -11,11 +11,13 @@ use std::{
 };
 
 use crate::{
+    credential::CredentialSource,
     error::{Error, ErrorKind},
     limits::Limits,
     platform::{Compression, EventSet, GatewayUrl, IntentsOf, Platform, UrlError},
     queue::{LocalQueue, Queue, local::QueueKey},
-    shard::{CredentialSource, ResumeState},
+    rest::{self, SessionStartLimit},
+    shard::{Discovery, ResumeState},
     transport::{Connector, Dial, Tls},
 };
 
@@ -45,6 +47,9 @@ pub struct Config<P> {
     source: Arc<dyn CredentialSource>,
     gateway_url: Option<GatewayUrl>,
     rest_url: String,
+    /// The REST base as a place; `None` where it cannot work.
+    rest_base: Option<GatewayUrl>,
+    discovery: Arc<Discovery>,
     compression: Compression,
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
@@ -56,6 +61,8 @@ pub struct Config<P> {
     /// Made when first asked for, because the urls are part of its key.
     shared_queue: Arc<OnceLock<LocalQueue>>,
     resume: Option<ResumeState>,
+    session_age_max: Option<Duration>,
+    drop_repeated: bool,
     /// By [`ConfigBuilder::event_filter`].
     wanted: Option<Wanted>,
     /// By [`ConfigBuilder::event_flags`].
@@ -86,6 +93,8 @@ impl<P: Platform> Config<P> {
             platform,
             gateway_url: None,
             rest_url: P::REST.to_owned(),
+            rest_base: None,
+            discovery: Arc::default(),
             tls: Tls::default(),
             dialler: None,
             limits: Limits::default(),
@@ -93,6 +102,8 @@ impl<P: Platform> Config<P> {
             queue: None,
             shared_queue: Arc::default(),
             resume: None,
+            session_age_max: None,
+            drop_repeated: false,
             wanted: None,
             flagged: None,
             notices: true,
@@ -100,9 +111,11 @@ impl<P: Platform> Config<P> {
             refused: None,
             source,
         };
-        let problem = config.source.check().err();
-        config.judge("credentials", problem.map(str::to_owned));
-        config.set_gateway_url(P::GATEWAY);
+        config.check_source();
+        if let Some(url) = P::GATEWAY {
+            config.set_gateway_url(url);
+        }
+        config.set_rest_url(P::REST);
         config
     }
 
@@ -121,7 +134,8 @@ impl<P: Platform> Config<P> {
         &self.platform
     }
 
-    /// The gateway to connect to; `None` where a url was set that cannot work.
+    /// The gateway to connect to; `None` where none was set on a platform that tells its bots
+    /// where it is, or one that cannot work.
     pub const fn gateway_url(&self) -> Option<&GatewayUrl> {
         self.gateway_url.as_ref()
     }
@@ -156,12 +170,61 @@ impl<P: Platform> Config<P> {
         if let Some(queue) = &self.queue {
             return &**queue;
         }
+        self.shared_queue()
+    }
+
+    fn shared_queue(&self) -> &LocalQueue {
         self.shared_queue.get_or_init(|| {
             let gateway = self.gateway_url.as_ref().map(GatewayUrl::to_string);
             let place = format!("{} {}", gateway.unwrap_or_default(), self.rest_url);
             let key = QueueKey::new(P::NAME, &place, &self.source.bot().to_string());
             LocalQueue::shared(key, self.limits.identify_window)
         })
+    }
+
+    /// A client for the platform's REST API, with these credentials and this way to connect.
+    #[cfg(feature = "http")]
+    pub fn rest_client(&self) -> rest::Client {
+        rest::Client::from_caller(self.caller(), self.tls.clone(), self.dialler.clone())
+    }
+
+    pub(crate) fn caller(&self) -> rest::Caller {
+        let (source, connector) = (Arc::clone(&self.source), self.connector.clone());
+        rest::Caller::new::<P>(source, self.rest_url.clone(), connector)
+    }
+
+    /// Takes over what the platform told of its identify limits, unless the user brought a queue.
+    pub(crate) fn learn(&self, limit: &SessionStartLimit) {
+        if self.queue.is_none() {
+            let (total, remaining) = (limit.total.into(), limit.remaining.into());
+            let queue = self.shared_queue();
+            let concurrency = limit.max_concurrency.into();
+            queue.update(concurrency, total, remaining, limit.reset_after);
+        }
+    }
+
+    pub(crate) const fn discovery(&self) -> &Arc<Discovery> {
+        &self.discovery
+    }
+
+    /// Whether the platform is asked where the gateway is.
+    pub(crate) const fn discovers(&self) -> bool {
+        self.gateway_url.is_none()
+    }
+
+    /// The places that urls from a server are held against: the gateway, and a REST base on this
+    /// machine.
+    pub(crate) fn bases(&self) -> Vec<GatewayUrl> {
+        let rest = self.rest_base.iter().filter(|base| base.is_loopback());
+        self.gateway_url.iter().chain(rest).cloned().collect()
+    }
+
+    pub(crate) const fn session_age_max(&self) -> Option<Duration> {
+        self.session_age_max
+    }
+
+    pub(crate) const fn drop_repeated(&self) -> bool {
+        self.drop_repeated
     }
 
     pub(crate) const fn source(&self) -> &Arc<dyn CredentialSource> {
@@ -213,6 +276,22 @@ impl<P: Platform> Config<P> {
     fn connect_anew(&mut self) {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
         self.connector = Connector::new(tls, dialler, self.limits.clone());
+        self.discovery = Arc::default();
+    }
+
+    fn check_source(&mut self) {
+        let problem = self.source.check().err();
+        self.judge("credentials", problem.map(str::to_owned));
+    }
+
+    fn set_rest_url(&mut self, url: &str) {
+        let url = url.trim_end_matches('/');
+        let parsed = rest_base(url);
+        self.judge("rest_url", parsed.as_ref().err().cloned());
+        self.rest_base = parsed.ok();
+        url.clone_into(&mut self.rest_url);
+        self.shared_queue = Arc::default();
+        self.discovery = Arc::default();
     }
 
     fn set_gateway_url(&mut self, url: &str) {
@@ -249,6 +328,8 @@ impl<P: fmt::Debug> fmt::Debug for Config<P> {
             .field("limits", &self.limits)
             .field("queue", &self.queue)
             .field("resume", &self.resume)
+            .field("session_age_max", &self.session_age_max)
+            .field("drop_repeated", &self.drop_repeated)
             .finish_non_exhaustive()
     }
 }
@@ -296,10 +377,31 @@ impl<P: Platform> ConfigBuilder<P> {
         self
     }
 
+    /// Sets who gives tokens, in place of the credentials that the configuration was made with:
+    /// for a token that several programs share, or that another service hands out.
+    pub fn credential_source(mut self, source: Arc<dyn CredentialSource>) -> Self {
+        self.0.source = source;
+        self.0.check_source();
+        self.0.shared_queue = Arc::default();
+        self.0.discovery = Arc::default();
+        self
+    }
+
     /// Sets who opens connections. By default TCP, straight to the host.
     pub fn dialler(mut self, dialler: Arc<dyn Dial>) -> Self {
         self.0.dialler = Some(dialler);
         self.0.connect_anew();
+        self
+    }
+
+    /// Sets whether a message that the platform delivers a second time within five minutes, under
+    /// another sequence, is dropped. By default it is not: whoever stores messages by their ids
+    /// needs nothing of the kind, and it takes up to 1 MiB a shard.
+    ///
+    /// Only platforms that may deliver a message twice have such messages; QQ does. What was
+    /// dropped is counted ([`Counters::repeated`](crate::Counters::repeated)).
+    pub fn drop_repeated(mut self, drop: bool) -> Self {
+        self.0.drop_repeated = drop;
         self
     }
 
@@ -337,7 +439,7 @@ impl<P: Platform> ConfigBuilder<P> {
     }
 
     /// Sets the gateway to connect to: `wss://`, or `ws://` to this machine. By default the
-    /// platform's own.
+    /// platform's own, or what it answers when asked.
     pub fn gateway_url(mut self, url: impl AsRef<str>) -> Self {
         self.0.set_gateway_url(url.as_ref());
         self
@@ -365,12 +467,23 @@ impl<P: Platform> ConfigBuilder<P> {
     }
 
     /// Sets the REST base: `https://`, or `http://` to this machine. By default the platform's
-    /// own.
+    /// own. Tokens that expire are fetched below it, too.
     pub fn rest_url(mut self, url: impl AsRef<str>) -> Self {
-        let url = url.as_ref().trim_end_matches('/');
-        self.0.judge("rest_url", rest_url_problem(url));
-        url.clone_into(&mut self.0.rest_url);
-        self.0.shared_queue = Arc::default();
+        self.0.set_rest_url(url.as_ref());
+        self
+    }
+
+    /// Sets for how long a session is resumed. By default for as long as the platform lets it.
+    ///
+    /// When a connection ends and its session is older, the shard identifies, at the cost of the
+    /// events in between. For platforms that recycle connections by themselves, and after days of
+    /// resumes have been seen to deliver nothing more over a session; a day is enough there.
+    pub fn session_age_max(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.0.session_age_max = age.into();
+        let wrong = |age: &Duration| age.is_zero() || *age > DEADLINE_MAX;
+        let problem = self.0.session_age_max.filter(wrong);
+        let problem = problem.map(|_| "not between 0 and 30 days".to_owned());
+        self.0.judge("session_age_max", problem);
         self
     }
 
@@ -401,7 +514,7 @@ impl<P> From<Config<P>> for ConfigBuilder<P> {
 }
 
 /// The same rules as for the gateway, one scheme over.
-fn rest_url_problem(url: &str) -> Option<String> {
+fn rest_base(url: &str) -> Result<GatewayUrl, String> {
     let parsed = match url.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
             GatewayUrl::configured(&format!("wss:{rest}"))
@@ -411,7 +524,7 @@ fn rest_url_problem(url: &str) -> Option<String> {
         }
         _ => Err(UrlError::Malformed),
     };
-    parsed.err().map(|error| match error {
+    parsed.map_err(|error| match error {
         UrlError::Insecure => "neither https:// nor http:// to a loopback address".to_owned(),
         _ => "not a plain url (scheme, host, perhaps port and path)".to_owned(),
     })
@@ -441,6 +554,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("retry_after_max", limits.retry_after_max),
         ("send_window", limits.send_window),
         ("slowed", limits.slowed),
+        ("answer", limits.answer),
         ("unpolled", limits.unpolled),
     ];
     let sizes = [
@@ -455,6 +569,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("buffered_bytes_max", limits.buffered_bytes_max),
         ("sends_max", limits.sends_max),
         ("send_len_max", limits.send_len_max),
+        ("members_max", limits.members_max),
     ];
     let deadline = deadlines
         .into_iter()

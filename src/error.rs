@@ -47,6 +47,9 @@ pub enum ErrorKind {
     Refused,
     /// The shard was shut down on request. Fatal in the sense that no more events come.
     Shutdown,
+    /// A request was sent and no complete answer came (the server's or the network's). The shard
+    /// goes on; asking again may help.
+    Unanswered,
 }
 
 impl ErrorKind {
@@ -63,6 +66,7 @@ impl ErrorKind {
             Self::Handler => "handler",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
+            Self::Unanswered => "unanswered",
         }
     }
 

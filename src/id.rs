@@ -34,6 +34,29 @@ impl ShardId {
         }
     }
 
+    /// The shard that has this guild when there are `total`: `(guild_id >> 22) % total`. `None`
+    /// where `total` is 0.
+    ///
+    /// What belongs to no guild, such as direct messages, comes on shard 0.
+    /// <https://docs.discord.com/developers/events/gateway#sharding-sharding-formula>
+    ///
+    /// ```
+    /// use shardstream::{Id, ShardId, discord::model::Guild};
+    ///
+    /// let guild: Id<Guild> = Id::new(41771983423143937);
+    /// assert_eq!(ShardId::of_guild(guild, 16), ShardId::new(6, 16));
+    /// ```
+    pub const fn of_guild<T>(guild: Id<T>, total: u32) -> Option<Self> {
+        match NonZeroU32::new(total) {
+            Some(total) => {
+                #[expect(clippy::cast_possible_truncation, reason = "it is below a `u32`")]
+                let number = ((guild.get() >> 22) % total.get() as u64) as u32;
+                Some(Self { number, total })
+            }
+            None => None,
+        }
+    }
+
     /// The zero-based number of this shard.
     pub const fn number(self) -> u32 {
         self.number
@@ -182,6 +205,21 @@ mod tests {
             ShardId::new(1, 2).unwrap()
         );
         assert!(serde_json::from_str::<ShardId>("[2,2]").is_err());
+    }
+
+    #[test]
+    fn every_guild_has_one_shard_by_the_bits_that_are_its_time() {
+        for total in [1, 2, 3, 16, 257, u32::MAX] {
+            for time in [0, 1, 2, 15, 16, 300, (1 << 42) - 1] {
+                let shard = u32::try_from(time % u64::from(total)).unwrap();
+                // The lower bits say nothing.
+                for low in [0, (1 << 22) - 1] {
+                    let guild = Id::<()>::new((time << 22) | low);
+                    assert_eq!(ShardId::of_guild(guild, total), ShardId::new(shard, total));
+                }
+            }
+        }
+        assert_eq!(ShardId::of_guild(Id::<()>::new(1), 0), None);
     }
 
     #[test]

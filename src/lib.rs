@@ -39,6 +39,24 @@
 //! }
 //! ```
 //!
+//! Those who keep twilight's cache, http or util crates get its events from the frames, with the
+//! feature `twilight-model`:
+//!
+//! ```no_run
+//! # #[cfg(feature = "twilight-model")]
+//! # async fn example(mut shard: shardstream::Shard) -> Result<(), shardstream::Error> {
+//! use shardstream::Message;
+//! use twilight_model::gateway::event::Event;
+//!
+//! if let Message::Frame(frame) = shard.next_message().await? {
+//!     // Nine of Discord's events have no type there: those are errors.
+//!     let event: Event = frame.to_twilight()?;
+//!     // cache.update(&event);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The house
 //!
 //! Each folder of the source answers one question.
@@ -51,25 +69,38 @@
 //! | `limits`, `notice` | How long, how many, how large? [`Limits`]; what happened? [`Notice`] |
 //! | [`platform`] | Where may platforms differ? |
 //! | `discord` | What does only Discord know? |
+//! | `qq` | What does only QQ know? |
+//! | `model` | What do the models of both platforms have in common? |
 //! | `codec` | How do bytes become an event? |
 //! | `session` | What are the rules of the conversation? |
 //! | [`queue`] | When may I identify? |
 //! | `transport` | Where is the socket? |
+//! | `credential` | Where does a token come from? [`CredentialSource`] |
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
+//! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
 //! | [`stream`] | How do I run many? |
 //! | `handler` | May I have callbacks? |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
+//! | `twilight` | How do I move from twilight? |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// First, because its macros declare what the platforms have.
+#[cfg(any(feature = "discord", feature = "qq"))]
+#[macro_use]
+mod model;
+
 mod codec;
 mod config;
+mod credential;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+#[cfg(feature = "discord")]
+mod guilds;
 #[cfg(feature = "handler")]
 pub mod handler;
 mod id;
@@ -79,19 +110,29 @@ pub mod local;
 mod notice;
 mod observe;
 pub mod platform;
+#[cfg(feature = "qq")]
+pub mod qq;
 pub mod queue;
 #[cfg(feature = "http")]
 pub mod rest;
+// Shards that ask where their gateway is need a part of it.
+#[cfg(not(feature = "http"))]
+mod rest;
 mod secret;
 mod session;
 mod shard;
 pub mod stream;
 mod transport;
+#[cfg(feature = "twilight-model")]
+mod twilight;
 
 pub use config::{Config, ConfigBuilder};
+pub use credential::{CredentialError, CredentialSource, TokenRequest};
 #[cfg(feature = "discord")]
 pub use discord::{EventFlags, Intents};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "discord")]
+pub use guilds::Members;
 pub use id::{Id, ShardId};
 pub use limits::Limits;
 pub use notice::{Cause, Notice};
@@ -101,7 +142,7 @@ pub use session::{Counters, Reconnect, Shutdown, State};
 #[doc(hidden)]
 pub use shard::own_names_differ;
 pub use shard::{
-    CredentialError, CredentialSource, Degraded, Frame, Health, Latency, Message, Meta, OwnEvent,
-    ResumeState, Sender, Shard, ShardHandle, Status, TokenRequest, TypedShard, Watch,
+    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
+    Shard, ShardHandle, Status, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Tls};

@@ -86,6 +86,12 @@ pub struct Limits {
     pub slowed: Duration,
     /// 4,096 bytes for one message to the server; it closes the connection on a longer one.
     pub send_len_max: usize,
+    /// 30 s without a part of the answer to a request, such as one for members, after which it has
+    /// failed. The platform answers in a second or two; parts of a long answer come apart by less.
+    pub answer: Duration,
+    /// 1,000,000 members of a guild in one answer, some half a gigabyte: only guilds that are
+    /// known to be larger are worth more.
+    pub members_max: usize,
     /// 60 s in which nobody took an event, after which a shard's health is degraded.
     pub unpolled: Duration,
 }
@@ -128,6 +134,8 @@ impl Default for Limits {
             send_window: secs(60),
             slowed: secs(600),
             send_len_max: 4096,
+            answer: secs(30),
+            members_max: 1_000_000,
             unpolled: secs(60),
         }
     }

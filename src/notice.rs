@@ -114,6 +114,16 @@ pub enum Cause {
     WriteStall,
 }
 
+impl Cause {
+    /// The code of the server's close frame, where one ended the connection.
+    pub const fn close_code(&self) -> Option<u16> {
+        match self {
+            Self::Closed { code } => *code,
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

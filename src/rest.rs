@@ -1,29 +1,48 @@
 //! How many shards, at which url? The one REST call that a gateway client needs.
-//! Imports the pure rooms' words and `transport`.
+//! Imports the words, `credential` and `transport`, and for a shorthand `discord`.
+#![cfg_attr(
+    not(feature = "http"),
+    allow(
+        dead_code,
+        unnameable_types,
+        unreachable_pub,
+        reason = "then only shards use it, to find their gateway"
+    )
+)]
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use serde::Deserialize;
 
+#[cfg(all(feature = "http", feature = "discord"))]
+use crate::discord::Discord;
 use crate::{
+    credential::{CredentialError, CredentialSource, TokenRequest},
     error::{Error as ShardError, ErrorKind},
-    limits::Limits,
+    platform::Platform,
     secret::Token,
     transport::{
-        Connector, Dial, Tls,
+        Connector,
         http::{Answer, HttpUrl, Request},
     },
 };
+#[cfg(feature = "http")]
+use crate::{
+    limits::Limits,
+    transport::{Dial, Tls},
+};
 
-/// Discord's REST API, in the version of its gateway that this crate speaks.
-const BASE: &str = "https://discord.com/api/v10";
+/// Names the app beside the token, as QQ's own libraries do.
+const APP_ID: HeaderName = HeaderName::from_static("x-union-appid");
 
 /// Asks the platform what a bot should start: [`gateway_bot`](Self::gateway_bot).
 ///
 /// Every call dials anew, takes [`Limits::connect`] (10 s) at most, follows no redirect, and sends
-/// the token over TLS only, or to this machine. Clones share the TLS configuration.
+/// the token over TLS only, or to this machine. Clones share the TLS configuration, and the cache
+/// of a token that expires. [`Config::rest_client`](crate::Config::rest_client) makes one from a
+/// configuration.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), shardstream::rest::Error> {
@@ -33,39 +52,55 @@ const BASE: &str = "https://discord.com/api/v10";
 /// # Ok(())
 /// # }
 /// ```
+#[cfg(feature = "http")]
 #[derive(Clone, Debug)]
 pub struct Client {
-    token: Token,
-    base: Result<HttpUrl, Error>,
+    caller: Caller,
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
     limits: Limits,
-    connector: Connector,
 }
 
+#[cfg(feature = "http")]
 impl Client {
     /// A client for Discord's API. Connects to nothing yet.
     ///
     /// The token may have its `Bot ` in front or not.
+    #[cfg(feature = "discord")]
     pub fn new(token: impl Into<Token>) -> Self {
-        let limits = Limits::default();
+        Self::of::<Discord>(token)
+    }
+
+    /// A client for the API of the platform `P`. Connects to nothing yet.
+    pub fn of<P: Platform>(credentials: impl Into<P::Credentials>) -> Self
+    where
+        P::Credentials: CredentialSource,
+    {
+        let connector = Connector::new(Tls::Default, None, Limits::default());
+        let source = Arc::new(credentials.into());
+        let caller = Caller::new::<P>(source, P::REST.to_owned(), connector);
+        Self::from_caller(caller, Tls::Default, None)
+    }
+
+    /// A client that connects as `caller` does, which is by `tls` and `dialler`.
+    pub(crate) fn from_caller(caller: Caller, tls: Tls, dialler: Option<Arc<dyn Dial>>) -> Self {
         Self {
-            token: token.into(),
-            base: parse_base(BASE),
-            tls: Tls::Default,
-            dialler: None,
-            connector: Connector::new(Tls::Default, None, limits.clone()),
-            limits,
+            limits: caller.connector.limits().clone(),
+            caller,
+            tls,
+            dialler,
         }
     }
 
     /// Another place for the API: `https://`, or `http://` to a loopback address, with the path
-    /// that comes before `/gateway/bot`. Default: `https://discord.com/api/v10`.
+    /// that comes before `/gateway/bot`. Default: the platform's own, such as
+    /// `https://discord.com/api/v10`. A token that expires is fetched there, too.
     ///
     /// A url that cannot be used is told by the first call, before anything is connected.
     #[must_use]
     pub fn base_url(mut self, url: &str) -> Self {
-        self.base = parse_base(url);
+        url.trim_end_matches('/')
+            .clone_into(&mut self.caller.rest_url);
         self
     }
 
@@ -90,61 +125,171 @@ impl Client {
         self.rebuild()
     }
 
-    /// What the platform recommends to this bot, and what it may start today:
-    /// [`GET /gateway/bot`](https://docs.discord.com/developers/events/gateway#get-gateway-bot).
+    /// What the platform recommends to this bot, and what it may start today: `GET /gateway/bot`
+    /// of [Discord](https://docs.discord.com/developers/events/gateway#get-gateway-bot) and
+    /// [QQ](https://bot.q.qq.com/wiki/develop/api-v2/openapi/wss/shard_url_get.html).
+    ///
+    /// A token that expires is fetched first where none is cached, and once more where the API
+    /// refuses it.
     ///
     /// # Errors
     ///
-    /// The configuration cannot work (base url, token, certificates), the API could not be
-    /// reached, or its answer was another status than 200 or not what it documents. The call may
-    /// be repeated unless the error [is fatal](Error::is_fatal), at the earliest after
-    /// [`Error::retry_after`].
+    /// The configuration cannot work (base url, credentials, certificates), no token could be had,
+    /// the API could not be reached, or its answer was another status than 200 or not what it
+    /// documents. The call may be repeated unless the error [is fatal](Error::is_fatal), at the
+    /// earliest after [`Error::retry_after`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection; nothing else is kept of it.
     pub async fn gateway_bot(&self) -> Result<GatewayBot, Error> {
-        let base = self.base.as_ref().map_err(Clone::clone)?;
-        let request = Request {
-            method: Method::GET,
-            path: "/gateway/bot",
-            headers: &[(header::AUTHORIZATION, self.authorization()?)],
-            body: Bytes::new(),
-        };
-        let answer = self.connector.request(base, &request).await?;
-        read_gateway_bot(&answer)
+        self.caller.gateway_bot().await
     }
 
     fn rebuild(mut self) -> Self {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
-        self.connector = Connector::new(tls, dialler, self.limits.clone());
+        self.caller.connector = Connector::new(tls, dialler, self.limits.clone());
         self
     }
+}
 
-    fn authorization(&self) -> Result<HeaderValue, Error> {
-        let token = self.token.expose();
-        let unusable = || ShardError::new(ErrorKind::Configuration, "token: cannot be sent");
-        if !self.token.is_usable() {
-            return Err(unusable().into());
-        }
-        let bare = token.strip_prefix("Bot ").unwrap_or(token);
-        let mut value = HeaderValue::from_str(&format!("Bot {bare}")).map_err(|_| unusable())?;
-        value.set_sensitive(true);
-        Ok(value)
+/// Who asks, where, and as whom.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    source: Arc<dyn CredentialSource>,
+    authorization: fn(&Token) -> Token,
+    /// Without a slash at its end.
+    rest_url: String,
+    connector: Connector,
+}
+
+/// Shows no secret: a source of the user's own may show what it likes.
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("rest_url", &self.rest_url)
+            .finish_non_exhaustive()
     }
 }
 
-fn parse_base(url: &str) -> Result<HttpUrl, Error> {
-    HttpUrl::parse(url).map_err(|error| {
-        let message = "base_url: not an https:// url, or http:// url of a loopback address, \
-                       without user, query and fragment";
-        ShardError::new(ErrorKind::Configuration, message)
-            .with_source(error)
-            .into()
-    })
+/// Where a shard connects, by its platform's answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// As the server wrote it; not yet validated.
+    pub(crate) url: String,
+    /// Where the answer told it.
+    pub(crate) limit: Option<SessionStartLimit>,
 }
 
-fn read_gateway_bot(answer: &Answer) -> Result<GatewayBot, Error> {
+impl Caller {
+    pub(crate) fn new<P: Platform>(
+        source: Arc<dyn CredentialSource>,
+        rest_url: String,
+        connector: Connector,
+    ) -> Self {
+        Self {
+            source,
+            authorization: P::authorization,
+            rest_url,
+            connector,
+        }
+    }
+
+    /// Where the gateway is: by `GET /gateway/bot`, and where its answer cannot be used by
+    /// `GET /gateway`, which tells nothing else.
+    ///
+    /// No error is fatal for a refusal alone: a platform that has a bad hour must not end a bot.
+    /// Who asks again counts.
+    pub(crate) async fn discover(&self) -> Result<Found, Error> {
+        let error = match self.gateway_bot().await {
+            Ok(gateway) => {
+                return Ok(Found {
+                    url: gateway.url,
+                    limit: Some(gateway.session_start_limit),
+                });
+            }
+            Err(error) => error,
+        };
+        match error.status {
+            Some(status @ (401 | 403 | 429)) if error.kind() == ErrorKind::Credentials => {
+                let message = format!("GET /gateway/bot: HTTP status {status}");
+                return Err(Error {
+                    inner: ShardError::new(ErrorKind::Connect, message),
+                    ..error
+                });
+            }
+            None | Some(401 | 403 | 429) => return Err(error),
+            Some(_) => {}
+        }
+        let path = "/gateway";
+        let answer = self.get(path, false).await?.0;
+        let body: UrlBody = read(path, &answer)?;
+        Ok(Found {
+            url: body.url,
+            limit: None,
+        })
+    }
+
+    async fn gateway_bot(&self) -> Result<GatewayBot, Error> {
+        let path = "/gateway/bot";
+        let (mut answer, token) = self.get(path, false).await?;
+        if answer.status == 401 {
+            // It may have expired early. A static token is what it was, and not sent again.
+            let renewed = self.token(true).await?;
+            if renewed.expose() != token.expose() {
+                answer = self.ask(path, &renewed).await?;
+            }
+        }
+        read(path, &answer).map(|body: Body| body.into())
+    }
+
+    async fn get(&self, path: &str, renew: bool) -> Result<(Answer, Token), Error> {
+        let token = self.token(renew).await?;
+        Ok((self.ask(path, &token).await?, token))
+    }
+
+    async fn token(&self, renew: bool) -> Result<Token, Error> {
+        if let Err(problem) = self.source.check() {
+            let message = format!("credentials: {problem}");
+            return Err(ShardError::new(ErrorKind::Configuration, message).into());
+        }
+        // Before a token is fetched for nothing.
+        self.base()?;
+        let request = TokenRequest::new(renew, self.rest_url.clone(), self.connector.clone());
+        Ok(self.source.token(request).await?)
+    }
+
+    async fn ask(&self, path: &str, token: &Token) -> Result<Answer, Error> {
+        let unusable = || ShardError::new(ErrorKind::Configuration, "credentials: cannot be sent");
+        let value = (self.authorization)(token);
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        let mut headers = vec![(header::AUTHORIZATION, value)];
+        if let Some(id) = self.source.app_id() {
+            headers.push((APP_ID, HeaderValue::from_str(id).map_err(|_| unusable())?));
+        }
+        let request = Request {
+            method: Method::GET,
+            path,
+            headers: &headers,
+            body: Bytes::new(),
+        };
+        Ok(self.connector.request(&self.base()?, &request).await?)
+    }
+
+    fn base(&self) -> Result<HttpUrl, Error> {
+        HttpUrl::parse(&self.rest_url).map_err(|error| {
+            let message = "base_url: not an https:// url, or http:// url of a loopback address, \
+                           without user, query and fragment";
+            ShardError::new(ErrorKind::Configuration, message)
+                .with_source(error)
+                .into()
+        })
+    }
+}
+
+/// The body of an answer to `GET path`, where that is what the platform documents.
+fn read<'a, T: Deserialize<'a>>(path: &str, answer: &'a Answer) -> Result<T, Error> {
     let status = answer.status;
     let refused = |kind, message: String| Error {
         status: Some(status),
@@ -154,32 +299,37 @@ fn read_gateway_bot(answer: &Answer) -> Result<GatewayBot, Error> {
     match status {
         200 => {}
         401 => {
-            let message = "GET /gateway/bot: the token was refused (HTTP status 401)";
-            return Err(refused(ErrorKind::Credentials, message.to_owned()));
+            let message = format!("GET {path}: the token was refused (HTTP status 401)");
+            return Err(refused(ErrorKind::Credentials, message));
         }
         _ => {
-            let message = format!("GET /gateway/bot: HTTP status {status}");
+            let message = format!("GET {path}: HTTP status {status}");
             return Err(refused(ErrorKind::Connect, message));
         }
     }
-    let body: Body = serde_json::from_slice(&answer.body).map_err(|error| {
+    serde_json::from_slice(&answer.body).map_err(|error| {
         // Where, but not what: the text of the error quotes the body.
         let (line, column) = (error.line(), error.column());
         let message =
-            format!("GET /gateway/bot: not the documented answer (line {line} column {column})");
+            format!("GET {path}: not the documented answer (line {line} column {column})");
         refused(ErrorKind::Connect, message)
-    })?;
-    let limit = body.session_start_limit;
-    Ok(GatewayBot {
-        url: body.url,
-        shards: body.shards.max(1),
-        session_start_limit: SessionStartLimit {
-            total: limit.total,
-            remaining: limit.remaining,
-            reset_after: Duration::from_millis(limit.reset_after),
-            max_concurrency: limit.max_concurrency.max(1),
-        },
     })
+}
+
+impl From<Body> for GatewayBot {
+    fn from(body: Body) -> Self {
+        let limit = body.session_start_limit;
+        Self {
+            url: body.url,
+            shards: body.shards.max(1),
+            session_start_limit: SessionStartLimit {
+                total: limit.total,
+                remaining: limit.remaining,
+                reset_after: Duration::from_millis(limit.reset_after),
+                max_concurrency: limit.max_concurrency.max(1),
+            },
+        }
+    }
 }
 
 /// What the platform recommends to a bot.
@@ -195,9 +345,8 @@ pub struct GatewayBot {
     pub session_start_limit: SessionStartLimit,
 }
 
-/// How many sessions a bot may start: the platform's [session start limit][limit].
-///
-/// [limit]: https://docs.discord.com/developers/events/gateway#session-start-limit-object
+/// How many sessions a bot may start: the platform's session start limit, the same on
+/// [Discord](https://docs.discord.com/developers/events/gateway#session-start-limit-object) and QQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionStartLimit {
@@ -209,6 +358,11 @@ pub struct SessionStartLimit {
     pub reset_after: Duration,
     /// How many shards may identify in the same five seconds, at least 1.
     pub max_concurrency: u32,
+}
+
+#[derive(Deserialize)]
+struct UrlBody {
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -279,6 +433,16 @@ impl From<ShardError> for Error {
     }
 }
 
+impl From<CredentialError> for Error {
+    fn from(error: CredentialError) -> Self {
+        Self {
+            status: None,
+            retry_after: error.retry_after,
+            inner: error.error,
+        }
+    }
+}
+
 impl From<Error> for ShardError {
     fn from(error: Error) -> Self {
         error.inner
@@ -286,6 +450,7 @@ impl From<Error> for ShardError {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "discord", feature = "http"))]
 mod tests {
     use std::time::Duration;
 
@@ -429,7 +594,7 @@ mod tests {
         for token in ["", "CANARY\r\nx: y", "CANARY\u{7f}"] {
             let error = Client::new(token).gateway_bot().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
-            assert!(error.to_string().starts_with("token: "), "{error}");
+            assert!(error.to_string().starts_with("credentials: "), "{error}");
             assert!(!format!("{error:?}").contains("CANARY"));
         }
     }

@@ -1,5 +1,6 @@
 //! How does JSON become a value, and a value JSON? The one place that knows the back end.
 
+mod lean;
 #[cfg(feature = "simd-json")]
 mod simd;
 
@@ -16,6 +17,24 @@ use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
 /// Typed nesting deeper than [`JSON_DEPTH_MAX`] is an error; skipped fields take no stack.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, DecodeError> {
     serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// Decodes `text` by a seed, as [`decode`] does without one.
+#[cfg(feature = "twilight-model")]
+pub(crate) fn decode_seed<'de, S>(seed: S, text: &'de str) -> Result<S::Value, DecodeError>
+where
+    S: serde::de::DeserializeSeed<'de>,
+{
+    let mut json = serde_json::Deserializer::from_str(text);
+    seed.deserialize(&mut json)
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|error| explain(text, &error))
+}
+
+/// Decodes `text` into a type of the user, which may name few of its fields and borrow: the same as
+/// [`decode`], without an allocation for what is skipped.
+pub(crate) fn decode_lean<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, DecodeError> {
+    lean::decode(text).map_or_else(|| decode(text), Ok)
 }
 
 /// Decodes `text` into a type that borrows nothing of it: the same as [`decode`], by whatever back

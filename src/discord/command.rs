@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
+    Intents,
     model::{ActivityKind, Channel, Guild, User},
     protocol::{Discord, Payload},
 };
@@ -119,8 +120,10 @@ commands! {
 /// );
 /// # Ok::<(), shardstream::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UpdatePresence {
+    // Discord wants it there, be it `null`.
+    #[serde(deserialize_with = "Option::deserialize")]
     since: Option<u64>,
     activities: Vec<BotActivity>,
     status: BotStatus,
@@ -163,7 +166,7 @@ impl UpdatePresence {
 /// A status that a bot may set.
 ///
 /// <https://docs.discord.com/developers/events/gateway-events#update-presence-status-types>
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BotStatus {
@@ -182,15 +185,34 @@ pub enum BotStatus {
 /// An activity that a bot may set: a name or text, and for streams a url.
 ///
 /// <https://docs.discord.com/developers/events/gateway-events#activity-object>
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BotActivity {
     name: Cow<'static, str>,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "known_kind")]
     kind: ActivityKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<Cow<'static, str>>,
+}
+
+/// Bots may set these, and Discord closes on others.
+fn known_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ActivityKind, D::Error> {
+    match ActivityKind::deserialize(deserializer)? {
+        ActivityKind::Unknown(_) => Err(de::Error::custom("no type of activity")),
+        kind => Ok(kind),
+    }
+}
+
+/// Whether a payload is a presence that Discord takes, however it was written.
+pub(super) fn is_presence(payload: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Read {
+        op: u64,
+        #[serde(rename = "d")]
+        _presence: UpdatePresence,
+    }
+    serde_json::from_slice::<Read>(payload).is_ok_and(|read| read.op == 3)
 }
 
 impl BotActivity {
@@ -401,6 +423,34 @@ impl RequestGuildMembers {
         Ok(self)
     }
 
+    /// The guild.
+    pub const fn guild_id(&self) -> Id<Guild> {
+        self.guild_id
+    }
+
+    /// The most members that the answer may have; `None` where that is all of the guild.
+    pub fn members_max(&self) -> Option<usize> {
+        match self.limit {
+            Some(0) => None,
+            Some(limit) => Some(limit.into()),
+            None => Some(self.user_ids.len()),
+        }
+    }
+
+    /// The intents without which Discord does not answer: `GUILD_MEMBERS` for a list that no
+    /// prefix narrows, `GUILD_PRESENCES` for presences.
+    ///
+    /// <https://docs.discord.com/developers/events/gateway-events#request-guild-members>
+    pub fn intents(&self) -> Intents {
+        let mut intents = Intents::empty();
+        intents.set(
+            Intents::GUILD_MEMBERS,
+            self.query.as_ref().is_some_and(String::is_empty),
+        );
+        intents.set(Intents::GUILD_PRESENCES, self.presences);
+        intents
+    }
+
     /// Asks for the members' presences as well. Needs the intent `GUILD_PRESENCES`.
     #[must_use]
     pub const fn presences(mut self) -> Self {
@@ -554,6 +604,50 @@ mod tests {
             sent(RequestChannelInfo::voice_start_time(GUILD))["d"]["fields"],
             json!(["voice_start_time"])
         );
+    }
+
+    #[test]
+    fn a_presence_is_known_whoever_wrote_it_and_nothing_else_is() {
+        let presence = UpdatePresence::new(BotStatus::Dnd)
+            .activity(BotActivity::streaming("a", "https://twitch.tv/x"))
+            .activity(BotActivity::custom("rowing"))
+            .since(7);
+        let payload = Command::from(presence.clone()).payload().unwrap();
+        assert!(is_presence(&payload));
+        let read: UpdatePresence =
+            serde_json::from_value(sent(presence.clone())["d"].take()).unwrap();
+        assert_eq!(read, presence);
+        let whole = json!({"since": null, "activities": [{"name": "a", "type": 5}],
+            "status": "idle", "afk": false, "later": 1});
+        assert!(is_presence(
+            json!({"d": whole, "op": 3}).to_string().as_bytes()
+        ));
+        for (field, bad) in [
+            ("since", json!("now")),
+            ("since", json!(-1)),
+            ("activities", json!(null)),
+            ("activities", json!([{"name": "a"}])),
+            ("activities", json!([{"name": "a", "type": 6}])),
+            ("activities", json!([{"name": null, "type": 0}])),
+            ("status", json!("sleepy")),
+            ("afk", json!(null)),
+        ] {
+            let mut d = whole.clone();
+            d[field] = bad;
+            assert!(
+                !is_presence(json!({"op": 3, "d": d}).to_string().as_bytes()),
+                "{d}"
+            );
+            d.as_object_mut().unwrap().remove(field);
+            assert!(
+                !is_presence(json!({"op": 3, "d": d}).to_string().as_bytes()),
+                "{d}"
+            );
+        }
+        assert!(!is_presence(
+            json!({"op": 4, "d": whole}).to_string().as_bytes()
+        ));
+        assert!(!is_presence(b"{"));
     }
 
     #[test]

@@ -123,6 +123,19 @@ macro_rules! events {
                 }
             }
 
+            /// The section of Discord's documentation that describes the event; empty for the two
+            /// kinds that are not Discord's.
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(
+                        Self::$variant => concat!(
+                            "https://docs.discord.com/developers/events/gateway-events#", $anchor
+                        ),
+                    )*
+                    Self::Gateway | Self::Unknown => "",
+                }
+            }
+
             /// The intents of which any brings the event; empty for an event that needs none.
             pub const fn intents(self) -> Intents {
                 match self {
@@ -538,6 +551,14 @@ mod tests {
         assert!(EventFlags::UNKNOWN.has_event("GATEWAY"));
         assert!(!EventFlags::GATEWAY.has_event("GATEWAY"));
         assert!(EventFlags::GATEWAY.has_notices() && !EventFlags::UNKNOWN.has_notices());
+    }
+
+    #[test]
+    fn each_row_names_the_section_that_documents_it() {
+        for kind in EventKind::ALL {
+            let section = kind.page().rsplit_once('#').unwrap().1;
+            assert_eq!(section, kind.name().to_lowercase().replace('_', "-"));
+        }
     }
 
     #[test]

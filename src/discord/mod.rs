@@ -1,6 +1,7 @@
 //! What does only Discord know? Protocol, close table, intents, commands, events.
-//! Imports `platform`, `codec` and the words; pure.
+//! Imports `platform`, `codec`, `model` and the words; pure.
 
+mod arrivals;
 mod close;
 mod command;
 mod events;
@@ -8,6 +9,7 @@ mod intents;
 pub mod model;
 mod protocol;
 
+pub use arrivals::GuildArrivals;
 pub use command::{
     BotActivity, BotStatus, Command, RequestChannelInfo, RequestGuildMembers,
     RequestSoundboardSounds, UpdatePresence, UpdateVoiceState,

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, EventFlags, Intents, UpdatePresence, close};
+use super::{Event, EventFlags, Intents, UpdatePresence, close, command};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -80,7 +80,8 @@ impl Discord {
         }
     }
 
-    /// Sets the status and activities that the bot begins with; online with none by default.
+    /// Sets the status and activities that the bot begins with; online with none by default. One
+    /// that is set later, by a command, is set again behind this one in each new session.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ struct Resume<'a> {
 
 impl Platform for Discord {
     const NAME: &'static str = "discord";
-    const GATEWAY: &'static str = "wss://gateway.discord.gg";
+    const GATEWAY: Option<&'static str> = Some("wss://gateway.discord.gg");
     const REST: &'static str = "https://discord.com/api/v10";
     const GATEWAY_HOSTS: &'static [&'static str] = &["discord.gg"];
     // An op 9 in answer to IDENTIFY means that identifies came too fast; a wrong token is 4004.
@@ -242,8 +243,18 @@ impl Platform for Discord {
         Event::decode(name, data)
     }
 
+    fn sets_state(op: u64, payload: &[u8]) -> bool {
+        op == 3 && command::is_presence(payload)
+    }
+
     fn notice(notice: Notice) -> Event {
         Event::Gateway(notice)
+    }
+
+    /// <https://docs.discord.com/developers/reference#authentication>
+    fn authorization(token: &Token) -> Token {
+        let text = token.expose();
+        Token::new(format!("Bot {}", text.strip_prefix("Bot ").unwrap_or(text)))
     }
 }
 

@@ -18,13 +18,14 @@ use super::calls::{Call, Calls, Work};
 use crate::discord::Discord;
 use crate::{
     config::Config,
+    credential::CredentialSource,
     error::{Error, ErrorKind},
     id::ShardId,
     notice::Notice,
     observe,
     platform::{EventName, IntentsOf, Platform},
     session::Shutdown,
-    shard::{CredentialSource, Frame, Message, Meta, Shard, ShardHandle},
+    shard::{Frame, Message, Meta, Shard, ShardHandle},
     stream::{self, Progress, Sessions, ShardMessageStream},
 };
 

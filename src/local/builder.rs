@@ -1,17 +1,14 @@
 //! How strict, how fast, how many? The options of a gateway, each with its reason.
 
-use std::{fmt, io, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Gateway, event::Feed};
+use super::{Gateway, dialect::Dialect, event::Feed};
 use crate::secret::Token;
-
-/// Every intent that the platform knows: bits 0 to 16, 20, 21, 24 and 25.
-/// <https://docs.discord.com/developers/events/gateway#list-of-intents>
-pub(super) const INTENTS: u64 = 0x0331_ffff;
 
 /// The server's side of TLS. Shows nothing of its key.
 #[derive(Clone)]
@@ -26,6 +23,8 @@ impl fmt::Debug for Tls {
 /// What a gateway does where nothing goes wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
+    pub(super) credentials: Option<(String, Token)>,
+    pub(super) dialect: Dialect,
     pub(super) feed: Option<Feed>,
     pub(super) guilds: Vec<u64>,
     pub(super) heartbeat_deadline: bool,
@@ -35,9 +34,12 @@ pub(super) struct Options {
     pub(super) log_events: bool,
     pub(super) log_len: usize,
     pub(super) max_concurrency: u32,
+    pub(super) members: BTreeMap<u64, Vec<Value>>,
     pub(super) patience: Duration,
     pub(super) payload_len_max: usize,
     pub(super) port: u16,
+    /// `None` for what is usual on the platform.
+    pub(super) recycle: Option<Duration>,
     pub(super) replay_len: usize,
     pub(super) resume_url: Option<String>,
     pub(super) resume_window: Duration,
@@ -49,6 +51,7 @@ pub(super) struct Options {
     pub(super) starts_total: u32,
     pub(super) tls: Option<Tls>,
     pub(super) token: Option<Token>,
+    pub(super) token_lifetime: Duration,
 }
 
 impl Options {
@@ -87,18 +90,22 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         let options = Options {
+            credentials: None,
+            dialect: Dialect::Discord,
             feed: None,
             guilds: Vec::new(),
             heartbeat_deadline: true,
             heartbeat_interval: Duration::from_millis(41_250),
             identify_window: Duration::from_secs(5),
-            intents: INTENTS,
+            intents: u64::MAX,
             log_events: true,
             log_len: 65_536,
             max_concurrency: 1,
+            members: BTreeMap::new(),
             patience: Duration::from_secs(10),
             payload_len_max: 4096,
             port: 0,
+            recycle: None,
             replay_len: 10_000,
             resume_url: None,
             resume_window: Duration::from_mins(3),
@@ -110,12 +117,25 @@ impl Default for Builder {
             starts_total: 1000,
             tls: None,
             token: None,
+            token_lifetime: Duration::from_hours(2),
         };
         Self { options }
     }
 }
 
 impl Builder {
+    /// The app id and client secret for which QQ's token endpoint gives tokens; others are answered
+    /// by 100016. Default: any that are not empty.
+    #[must_use]
+    pub fn credentials(
+        mut self,
+        app_id: impl Into<String>,
+        client_secret: impl Into<Token>,
+    ) -> Self {
+        self.options.credentials = Some((app_id.into(), client_secret.into()));
+        self
+    }
+
     /// Events that each new session gets after READY. Default: none.
     #[must_use]
     pub fn feed(mut self, feed: Feed) -> Self {
@@ -123,7 +143,7 @@ impl Builder {
         self
     }
 
-    /// The guilds that READY names, to each shard those that belong to it. Default: none.
+    /// The guilds that Discord's READY names, to each shard those that belong to it. Default: none.
     #[must_use]
     pub fn guilds(mut self, ids: impl Into<Vec<u64>>) -> Self {
         self.options.guilds = ids.into();
@@ -131,8 +151,8 @@ impl Builder {
     }
 
     /// Whether a client that sends no heartbeat for one and a half intervals and five seconds is
-    /// closed with 4009 and loses its session. Default: yes, because a server that let it pass
-    /// would hide the most common fault of a client.
+    /// closed with 4009, with which its session is over on Discord but not on QQ. Default: yes,
+    /// because a server that let it pass would hide the most common fault of a client.
     #[must_use]
     pub fn heartbeat_deadline(mut self, on: bool) -> Self {
         self.options.heartbeat_deadline = on;
@@ -155,10 +175,11 @@ impl Builder {
     }
 
     /// The intents that the bot may use. One that the platform knows and this lacks is answered
-    /// by 4014, one that the platform does not know by 4013. Default: all that it knows.
+    /// by 4014 (QQ: op 9 and 4903), one that the platform does not know by 4013. Default: all that
+    /// it knows.
     #[must_use]
     pub fn intents(mut self, bits: u64) -> Self {
-        self.options.intents = bits & INTENTS;
+        self.options.intents = bits;
         self
     }
 
@@ -176,11 +197,20 @@ impl Builder {
         self
     }
 
-    /// How many buckets may identify at a time; the bucket of a shard is its number modulo this.
-    /// Default: 1, as for most bots. 0 counts as 1.
+    /// How many shards may identify at a time. On Discord the bucket of a shard is its number
+    /// modulo this; on QQ it makes no difference which they are. Default: 1, as for most bots. 0
+    /// counts as 1.
     #[must_use]
     pub fn max_concurrency(mut self, buckets: u32) -> Self {
         self.options.max_concurrency = buckets.max(1);
+        self
+    }
+
+    /// The members of a guild, by its id, as JSON objects with a `user` each: what requests for
+    /// members (op 8) are answered from. Default: none.
+    #[must_use]
+    pub fn members(mut self, guild: u64, members: impl Into<Vec<Value>>) -> Self {
+        self.options.members.insert(guild, members.into());
         self
     }
 
@@ -199,10 +229,42 @@ impl Builder {
         self
     }
 
+    /// Which platform to be. Default: [`Dialect::Discord`].
+    ///
+    /// ```
+    /// use shardstream::local::{Dialect, Fault, Gateway};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let gateway = Gateway::builder()
+    ///     .platform(Dialect::Qq)
+    ///     .credentials("102", "its secret")
+    ///     .start()
+    ///     .await?;
+    /// // A bot asks `gateway.rest_url()` for a token; the first two times in vain.
+    /// gateway.misbehave_always([Fault::token(503, &[], "").times(2)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn platform(mut self, dialect: Dialect) -> Self {
+        self.options.dialect = dialect;
+        self
+    }
+
     /// The port of 127.0.0.1 to listen on. Default: 0, any that is free.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.options.port = port;
+        self
+    }
+
+    /// How long a connection lives before the server asks for a new one, as
+    /// [`Step::Reconnect`](super::Step::Reconnect) does. Default: 30 minutes on QQ, as its servers
+    /// do it; on Discord it never happens by itself. `Duration::MAX` is never.
+    #[must_use]
+    pub fn recycle_after(mut self, lifetime: Duration) -> Self {
+        self.options.recycle = Some(lifetime);
         self
     }
 
@@ -214,7 +276,7 @@ impl Builder {
         self
     }
 
-    /// The `resume_gateway_url` of READY. Default: [`Gateway::url`].
+    /// The `resume_gateway_url` of Discord's READY. Default: [`Gateway::url`].
     #[must_use]
     pub fn resume_url(mut self, url: impl Into<String>) -> Self {
         self.options.resume_url = Some(url.into());
@@ -253,9 +315,10 @@ impl Builder {
         self
     }
 
-    /// How many identifies a day the bot has, and how many are left of today's. One more, and the
-    /// token is reset ([`Act::TokenReset`](super::Act::TokenReset)): sessions end, and everything
-    /// is answered by 4004. Default: 1,000 of 1,000, as for most bots.
+    /// How many identifies a day the bot has, and how many are left of today's. One more, and on
+    /// Discord the token is reset ([`Act::TokenReset`](super::Act::TokenReset)): sessions end, and
+    /// everything is answered by 4004. QQ answers by op 9 and 4903. Default: 1,000 of 1,000, as for
+    /// most bots.
     #[must_use]
     pub fn session_starts(mut self, total: u32, left: u32) -> Self {
         self.options.starts_total = total;
@@ -275,11 +338,19 @@ impl Builder {
         self
     }
 
-    /// The only token that is accepted, with or without `Bot ` before it. Default: any that is
-    /// not empty.
+    /// The only token that is accepted, with or without `Bot ` before it. On QQ, where tokens are
+    /// issued, that of the legacy `Bot APPID.TOKEN`. Default: any that is not empty.
     #[must_use]
     pub fn token(mut self, token: impl Into<Token>) -> Self {
         self.options.token = Some(token.into());
+        self
+    }
+
+    /// How long the tokens of QQ's token endpoint live. In the last minute of one the next is
+    /// given. Default: 2 hours, as on the platform.
+    #[must_use]
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.token_lifetime = lifetime;
         self
     }
 
@@ -308,15 +379,5 @@ impl Builder {
     /// Outside of a tokio runtime.
     pub fn start_in_memory(self) -> Gateway {
         Gateway::new(self.options, 1, None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::INTENTS;
-
-    #[test]
-    fn the_intents_add_up_to_the_documented_sum() {
-        assert_eq!(INTENTS, 53_608_447);
     }
 }

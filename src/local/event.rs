@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 pub struct Event {
     name: String,
     data: String,
+    id: Option<String>,
 }
 
 /// A text that is no event.
@@ -41,13 +42,18 @@ impl Event {
     pub fn new(name: impl Into<String>, data: impl Into<String>) -> Result<Self, BadEvent> {
         let (name, data) = (name.into(), data.into());
         match serde_json::from_str::<IgnoredAny>(&data) {
-            Ok(_) => Ok(Self { name, data }),
+            Ok(_) => Ok(Self {
+                name,
+                data,
+                id: None,
+            }),
             Err(_) => Err(BadEvent::Data),
         }
     }
 
-    /// The event of a recorded frame such as `{"t":"TYPING_START","s":7,"op":0,"d":{}}`. Its
-    /// number is not kept: each session numbers its own.
+    /// The event of a recorded frame such as `{"t":"TYPING_START","s":7,"op":0,"d":{}}`, or of a
+    /// recorded webhook, which has no `s`. Its number is not kept: each session numbers its own.
+    /// The `id` of the envelope is kept where there is one.
     ///
     /// # Errors
     ///
@@ -55,16 +61,19 @@ impl Event {
     pub fn from_frame(frame: &str) -> Result<Self, BadEvent> {
         let mut name = None;
         let mut data = "null";
+        let mut id = None;
         for (key, value) in members(frame).ok_or(BadEvent::Frame)? {
             match key.as_str() {
                 "t" => name = serde_json::from_str::<String>(value).ok(),
                 "d" => data = value,
+                "id" => id = serde_json::from_str::<String>(value).ok(),
                 _ => {}
             }
         }
         Ok(Self {
             name: name.ok_or(BadEvent::Frame)?,
             data: data.to_owned(),
+            id,
         })
     }
 
@@ -78,19 +87,23 @@ impl Event {
         &self.data
     }
 
-    /// An event of our own making, whose data is known to be JSON or meant not to be.
-    pub(super) fn unchecked(name: &str, data: String) -> Self {
-        let name = name.to_owned();
-        Self { name, data }
+    /// With this `id` in its envelope, on a platform whose envelopes have one.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
     }
 
-    /// The frame with this number.
-    pub(super) fn frame(&self, seq: u64) -> String {
-        format!(
-            r#"{{"t":{},"s":{seq},"op":0,"d":{}}}"#,
-            quote(&self.name),
-            self.data
-        )
+    /// The `id` of the envelope, where one was given. Without it a platform whose envelopes have
+    /// one makes it up.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// An event of our own making, whose data is known to be JSON or meant not to be.
+    pub(super) fn unchecked(name: &str, data: String) -> Self {
+        let (name, id) = (name.to_owned(), None);
+        Self { name, data, id }
     }
 }
 
@@ -172,6 +185,7 @@ fn members(text: &str) -> Option<Vec<(String, &str)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::Dialect;
 
     #[test]
     fn the_data_of_a_frame_is_kept_byte_for_byte() {
@@ -179,10 +193,25 @@ mod tests {
         let event = Event::from_frame(frame).unwrap();
         assert_eq!(event.name(), "A\"B");
         assert_eq!(event.data(), r#"{"b":1.50, "a":["}"]}"#);
-        assert_eq!(
-            event.frame(3),
-            r#"{"t":"A\"B","s":3,"op":0,"d":{"b":1.50, "a":["}"]}}"#
-        );
+        let discord = (Dialect::Discord.table().event)(&event, 3, "x");
+        let expected = r#"{"t":"A\"B","s":3,"op":0,"d":{"b":1.50, "a":["}"]}}"#;
+        assert_eq!(discord, expected);
+        let qq = (Dialect::Qq.table().event)(&event, 3, "x");
+        let expected = r#"{"d":{"b":1.50, "a":["}"]},"id":"A\"B:x-3","op":0,"s":3,"t":"A\"B"}"#;
+        assert_eq!(qq, expected);
+    }
+
+    #[test]
+    fn the_id_of_an_envelope_is_kept_where_the_platform_has_one() {
+        let webhook = r#"{"id":"A:1","op":0,"d":{"x":1},"t":"A"}"#;
+        let event = Event::from_frame(webhook).unwrap();
+        assert_eq!(event.id(), Some("A:1"));
+        let text = (Dialect::Qq.table().event)(&event, 2, "x");
+        assert_eq!(text, r#"{"op":0,"s":2,"t":"A","id":"A:1","d":{"x":1}}"#);
+        let text = (Dialect::Discord.table().event)(&event, 2, "x");
+        assert_eq!(text, r#"{"t":"A","s":2,"op":0,"d":{"x":1}}"#);
+        let event = Event::new("A", "1").unwrap().with_id("own");
+        assert_eq!(event.id(), Some("own"));
     }
 
     #[test]

@@ -1,22 +1,32 @@
-//! What happens before the WebSocket? Requests, the upgrade, and the two REST answers; pure.
+//! What happens before the WebSocket? Requests, the upgrade, and other answers; pure.
 
-use std::{fmt::Write as _, time::Instant};
+use std::fmt::{self, Write as _};
 
-use serde_json::json;
-
-use super::{wire::accept_key, world::World};
-use crate::secret::Token;
+use super::wire::accept_key;
 
 /// 16 KiB and 64 headers for a request; a client sends a tenth of it.
 const HEAD_LEN_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
+/// The longest body of a request that is read; that for a token has a hundred bytes.
+const BODY_LEN_MAX: usize = 8 << 10;
 
-/// The head of an HTTP request.
-#[derive(Clone, Debug)]
+/// An HTTP request.
+#[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) target: String,
+    /// As it came: it may hold secrets.
+    pub(super) body: Vec<u8>,
     headers: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An HTTP answer with a body.
@@ -32,7 +42,7 @@ pub(super) struct Answer {
 pub(super) struct BadHead;
 
 impl Request {
-    /// Reads the head at the start of `bytes`, and how long it is. `None` when more is to come.
+    /// Reads the request at the start of `bytes`, and how long it is. `None` when more is to come.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, BadHead> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut request = httparse::Request::new(&mut headers);
@@ -42,14 +52,24 @@ impl Request {
             _ => return Err(BadHead),
         };
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let request = Self {
+        let mut request = Self {
             method: request.method.unwrap_or_default().to_owned(),
             target: request.path.unwrap_or_default().to_owned(),
+            body: Vec::new(),
             headers: (request.headers.iter())
                 .map(|header| (header.name.to_owned(), lossy(header.value)))
                 .collect(),
         };
-        Ok(Some((request, len)))
+        let body_len = match request.header("content-length").map(str::parse) {
+            None => 0,
+            Some(Ok(body_len)) if body_len <= BODY_LEN_MAX => body_len,
+            Some(_) => return Err(BadHead),
+        };
+        let Some(body) = bytes.get(len..len + body_len) else {
+            return Ok(None);
+        };
+        request.body = body.to_vec();
+        Ok(Some((request, len + body_len)))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -79,7 +99,7 @@ impl Request {
             .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
 
-    fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         self.target.split(['?', '#']).next().unwrap_or_default()
     }
 
@@ -122,17 +142,13 @@ impl Answer {
         }
     }
 
-    fn json(status: u16, body: String) -> Self {
+    /// Some clients take nothing for JSON but exactly this type.
+    pub(super) fn json(status: u16, body: &impl ToString) -> Self {
         Self {
             status,
             headers: vec![("Content-Type".into(), "application/json".into())],
-            body,
+            body: body.to_string(),
         }
-    }
-
-    fn error(status: u16, message: &str) -> Self {
-        let message = format!("{status}: {message}");
-        Self::json(status, json!({"message": message, "code": 0}).to_string())
     }
 
     pub(super) fn write(&self) -> Vec<u8> {
@@ -151,40 +167,6 @@ impl Answer {
     }
 }
 
-/// `GET /gateway` and `GET /gateway/bot`, under any prefix.
-/// <https://docs.discord.com/developers/events/gateway#get-gateway-bot>
-pub(super) fn rest(world: &mut World, now: Instant, request: &Request) -> Answer {
-    let path = request.path();
-    let is_bot = path.ends_with("/gateway/bot");
-    if !is_bot && !path.ends_with("/gateway") {
-        return Answer::error(404, "Not Found");
-    }
-    if request.method != "GET" {
-        return Answer::error(405, "Method Not Allowed");
-    }
-    if !is_bot {
-        return Answer::json(200, json!({"url": world.url}).to_string());
-    }
-    let token = request.header("authorization");
-    let token = token.and_then(|value| value.strip_prefix("Bot "));
-    if !token.is_some_and(|token| world.accepts(&Token::from(token))) {
-        return Answer::error(401, "Unauthorized");
-    }
-    world.book.turn(world.options.starts_total, now);
-    let reset_after = world.book.reset_after(now).as_millis();
-    let body = json!({
-        "url": world.url,
-        "shards": world.options.shards,
-        "session_start_limit": {
-            "total": world.options.starts_total,
-            "remaining": world.book.left,
-            "reset_after": u64::try_from(reset_after).unwrap_or(u64::MAX),
-            "max_concurrency": world.options.max_concurrency,
-        },
-    });
-    Answer::json(200, body.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +182,24 @@ mod tests {
         assert_eq!(request.parameter("compress"), Some("zlib-stream"));
         assert_eq!(request.header("authorization"), Some("Bot C"));
         assert_eq!(request.shown_headers()[0].1, "[redacted]");
+    }
+
+    #[test]
+    fn a_body_belongs_to_its_request() {
+        let whole = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n{\"a\"more";
+        for len in 0..whole.len() - 4 {
+            assert!(matches!(Request::parse(&whole[..len]), Ok(None)), "{len}");
+        }
+        let (request, len) = Request::parse(whole).unwrap().unwrap();
+        assert_eq!(
+            (&request.body[..], &whole[len..]),
+            (&b"{\"a\""[..], &b"more"[..])
+        );
+        assert!(!format!("{request:?}").contains("body"));
+        for length in ["8193", "-1", "x"] {
+            let head = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+            assert_eq!(Request::parse(head.as_bytes()).unwrap_err(), BadHead);
+        }
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub enum Act {
         intents: Option<u64>,
         /// Its data as JSON, the token redacted.
         data: String,
+        /// Which token it carried ([`Act::Token`]), where that was issued here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<u64>,
     },
     /// The server started a session and said READY.
     Ready {
@@ -88,6 +91,9 @@ pub enum Act {
         target: String,
         /// The status of the answer.
         status: u16,
+        /// Which token it carried ([`Act::Token`]), where that was issued here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<u64>,
     },
     /// The client sent RESUME.
     Resume {
@@ -95,6 +101,9 @@ pub enum Act {
         session_id: String,
         /// The last sequence that it has.
         seq: u64,
+        /// Which token it carried ([`Act::Token`]), where that was issued here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<u64>,
     },
     /// The server resumed the session.
     Resumed {
@@ -118,6 +127,15 @@ pub enum Act {
         code: Option<u16>,
         /// Its reason.
         reason: String,
+    },
+    /// The token endpoint gave a token.
+    Token {
+        /// Which one, counted from 1 in the order in which they were made.
+        token: u64,
+        /// For how many seconds it is still valid.
+        expires_in_s: u64,
+        /// Whether it had been given before.
+        again: bool,
     },
     /// The bot has spent the identifies of its day: the token is reset, all sessions are ended.
     TokenReset,
@@ -173,6 +191,8 @@ pub struct Stats {
     pub resumes: u64,
     /// Sessions resumed.
     pub resumed: u64,
+    /// How often the token endpoint gave a token, a new one or the same again.
+    pub tokens: u64,
 }
 
 impl Stats {
@@ -198,6 +218,7 @@ impl Stats {
                 _ => return,
             },
             Act::SentClose { .. } => &mut self.closes_sent,
+            Act::Token { .. } => &mut self.tokens,
             Act::End { .. } | Act::TokenReset | Act::Unreadable { .. } => return,
         };
         *counter += 1;

@@ -1,13 +1,15 @@
 //! How do I test with no network? A gateway server with faults on demand.
 //!
-//! A [`Gateway`] is a server in this process that behaves like Discord's gateway as seen from
+//! A [`Gateway`] is a server in this process that behaves like a platform's gateway as seen from
 //! outside: it says Hello, checks IDENTIFY, counts sends and starts, numbers events and keeps them
-//! for RESUME, closes with the platform's codes, and answers `GET /gateway/bot`. On demand it
-//! misbehaves: see [`Fault`] for what it does in place of the proper answer, and [`Step`] for
-//! what it can do at any time. What a client did is in its [log](Gateway::log).
+//! for RESUME, closes with the platform's codes, and answers `GET /gateway/bot`. It is Discord's,
+//! or by [`Builder::platform`] QQ's, with the endpoint that issues tokens. On demand it misbehaves:
+//! see [`Fault`] for what it does in place of the proper answer, and [`Step`] for what it can do at
+//! any time. What a client did is in its [log](Gateway::log).
 //!
 //! It works with real sockets ([`Builder::start`]) and in memory ([`Builder::start_in_memory`]),
-//! and keeps to tokio's clock, so that tests may pause it.
+//! and keeps to tokio's clock, so that tests may pause it. [`Traffic`] is what it can be fed with:
+//! events of all kinds by chance, to test and to load a bot with.
 //!
 //! ```
 //! use shardstream::{ShardId, local::{Act, Fault, Gateway}};
@@ -36,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! # What it decides where the platform's documentation is silent
+//! # What it decides where Discord's documentation is silent
 //!
 //! - Every IDENTIFY with a valid token, shard and intents counts against the day, also one that is
 //!   then refused for coming too early. The strict reading; a bot that keeps to it is safe.
@@ -45,13 +47,32 @@
 //!   frame of the client with 1000 or 1001 does so too; nothing else does.
 //! - A RESUME of a session that is still on another connection ends that one.
 //! - Events are not filtered by intents.
-//! - Op 8 is answered by one chunk without members.
+//! - Op 8 is answered with the members of [`Builder::members`], 1,000 a part, and a second request
+//!   for all of a guild within 30 seconds by `RATE_LIMITED`. No guild has sounds (op 31) or voice
+//!   channels (op 43).
+//!
+//! # What it decides where QQ's documentation is silent
+//!
+//! Beside what is said above of counting, RESUMED, resumes of live sessions and filtering:
+//!
+//! - Op 9, then 4903 or 4902, answers a wrong or expired token, intents that the bot may not use,
+//!   an identify too early or too many, and a session that is not there: so its servers do it, in
+//!   place of most documented codes.
+//! - Close codes end the session, except those below 4001, 4008 and 4009. No close frame of the
+//!   client does: the platform's own clients close with 1000 and then resume.
+//! - A connection is asked to reconnect after 30 minutes, and closed with 4009 a quarter of a
+//!   second later if the client has not left. Both do not end the session.
+//! - A live connection stays when its token expires; IDENTIFY, RESUME and REST need a valid one.
+//!   RESUME may carry it without `QQBot ` before it.
+//! - The members of an event come in two orders, in turn. An event without an `id` is given one.
 //!
 //! The server shares no code with the client: not the rules, not the WebSocket frames. A server
 //! that made the client's mistakes could not show them. It imports `id` and `secret` only.
 
+mod answers;
 mod builder;
 mod conn;
+mod dialect;
 mod event;
 mod http;
 mod log;
@@ -62,6 +83,8 @@ mod rules;
 mod script;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod traffic;
 mod wire;
 mod world;
 
@@ -80,9 +103,11 @@ use tokio::{
 };
 
 pub use builder::Builder;
+pub use dialect::Dialect;
 pub use event::{BadEvent, Event, Feed};
 pub use log::{Act, End, Follow, Record, Stats};
 pub use script::{Fault, Moment, Step};
+pub use traffic::Traffic;
 
 use crate::id::ShardId;
 use world::World;
@@ -186,8 +211,9 @@ impl Gateway {
         &self.url
     }
 
-    /// Where `/gateway` and `/gateway/bot` are, under any prefix: `http://127.0.0.1:PORT`, or with
-    /// TLS `https://localhost:PORT`.
+    /// Where `/gateway` and `/gateway/bot` are, on QQ also `/users/@me` and
+    /// `/app/getAppAccessToken`, under any prefix: `http://127.0.0.1:PORT`, or with TLS
+    /// `https://localhost:PORT`.
     pub fn rest_url(&self) -> &str {
         &self.rest_url
     }
@@ -312,6 +338,12 @@ impl Gateway {
     /// How often things happened until now.
     pub fn stats(&self) -> Stats {
         self.lock().log.stats.clone()
+    }
+
+    /// Makes all tokens worthless that QQ's token endpoint gave until now; how many were not so
+    /// before. Sessions and connections stay as they are.
+    pub fn revoke_tokens(&self) -> usize {
+        self.lock().tokens.revoke(now())
     }
 
     /// Whether the bot has spent all the identifies of a day, and with them its token.

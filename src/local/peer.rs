@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    dialect::Rule,
     http::Request,
     log::End,
     pack::Packer,
-    rules::code,
     script::{Fault, Moment, Step},
     wire::Decoder,
     world::{World, fire, later},
@@ -35,6 +35,9 @@ const HEAD_LEN_MAX: usize = 32 << 10;
 const CLOSING: Duration = Duration::from_secs(5);
 /// What a late heartbeat is forgiven beside half an interval.
 const HEARTBEAT_SLACK: Duration = Duration::from_secs(5);
+
+/// What the client has to leave in by itself once it was asked to reconnect.
+const RECYCLING: Duration = Duration::from_millis(250);
 
 /// One connection.
 #[derive(Debug)]
@@ -64,6 +67,10 @@ pub(super) struct Peer {
     sends: VecDeque<Instant>,
     /// When a heartbeat last came, or Hello went.
     heard: Option<Instant>,
+    /// When the connection will have lived long enough.
+    recycle_at: Option<Instant>,
+    /// When to close with which code, once asked for a reconnect.
+    leave_at: Option<(Instant, u16)>,
     /// How many events went out on this connection.
     events: u64,
     /// Whether a session has begun or resumed on this connection.
@@ -157,6 +164,8 @@ impl Peer {
             is_scripted: false,
             sends: VecDeque::new(),
             heard: None,
+            recycle_at: None,
+            leave_at: None,
             events: 0,
             has_begun: false,
             armed: Armed::default(),
@@ -233,7 +242,12 @@ impl Peer {
             State::Closing(until) if !self.is_silent => Some(until),
             _ => None,
         };
-        let deadlines = [until, closing, self.heartbeat_deadline(world)];
+        let deadlines = [
+            until,
+            closing,
+            self.heartbeat_deadline(world),
+            self.recycle_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 }
@@ -249,7 +263,15 @@ impl Peer {
             }
             State::Open if self.heartbeat_deadline(world).is_some_and(|at| now >= at) => {
                 let reason = "no heartbeat for too long";
-                self.close(world, now, Some(code::SESSION_TIMED_OUT), reason);
+                self.punish(world, now, Rule::SessionTimedOut, reason);
+                true
+            }
+            State::Open if self.recycle_deadline().is_some_and(|at| now >= at) => {
+                self.recycle_at = None;
+                match self.leave_at.take() {
+                    Some((_, code)) => self.close(world, now, Some(code), "connection expired"),
+                    None => self.reconnect(world, now),
+                }
                 true
             }
             _ => false,
@@ -257,16 +279,25 @@ impl Peer {
     }
 
     fn heartbeat_deadline(&self, world: &World) -> Option<Instant> {
-        let is_free = self.state == State::Open
-            && self.block.is_none()
-            && self.steps.is_empty()
-            && !self.is_silent;
-        if !world.options.heartbeat_deadline || !is_free {
+        if !world.options.heartbeat_deadline || !self.is_free() {
             return None;
         }
         let interval = world.options.heartbeat_interval;
         let patience = interval.saturating_mul(3) / 2 + HEARTBEAT_SLACK;
         self.heard.map(|heard| later(heard, patience))
+    }
+
+    fn recycle_deadline(&self) -> Option<Instant> {
+        let at = self.leave_at.map(|(at, _)| at).or(self.recycle_at);
+        at.filter(|_| self.is_free())
+    }
+
+    /// Whether no steps are under way.
+    fn is_free(&self) -> bool {
+        self.state == State::Open
+            && self.block.is_none()
+            && self.steps.is_empty()
+            && !self.is_silent
     }
 
     /// Does the next thing; whether there was one.
@@ -364,13 +395,13 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::local::{Builder, Event, pack::unpack::OFFERED, wire};
+    use crate::local::{Builder, Dialect, Event, pack::unpack::OFFERED, wire};
 
     fn step(random: &mut fastrand::Rng) -> Step {
         let number = random.u64(..) >> random.u32(0..64);
         let text = ["{}", "", "\u{0}", r#"{"op":0}"#][random.usize(0..4)].to_owned();
         let bytes = text.clone().into_bytes();
-        match random.u32(0..34) {
+        match random.u32(0..35) {
             0 => Step::Ack,
             1 => Step::Answer,
             2 => Step::Binary(bytes),
@@ -413,13 +444,14 @@ mod tests {
             29 => Step::Eof,
             30 => Step::FlipNext(random.usize(..)),
             31 => Step::Pack(bytes),
+            33 => Step::Token(vec![(text, None)]),
             32 => Step::SplitNext(vec![random.usize(0..99), random.usize(..)]),
             _ => Step::Wait(Duration::from_millis(number)),
         }
     }
 
     fn moment(random: &mut fastrand::Rng) -> Moment {
-        match random.u32(0..10) {
+        match random.u32(0..11) {
             0 => Moment::Accept,
             1 => Moment::Close,
             2 => Moment::Command(3),
@@ -429,13 +461,18 @@ mod tests {
             6 => Moment::Identify,
             7 => Moment::Rest,
             8 => Moment::Resume,
+            9 => Moment::Token,
             _ => Moment::Upgrade,
         }
     }
 
     /// A masked frame, well formed or not quite.
     fn frame(random: &mut fastrand::Rng, session: &str) -> Vec<u8> {
-        let text = match random.u32(0..8) {
+        let text = match random.u32(0..9) {
+            7 => r#"{"op":2,"d":{"token":"Bot a.t","intents":0}}"#.to_owned(),
+            8 => {
+                format!(r#"{{"op":6,"d":{{"token":"Bot a.t","session_id":"{session}","seq":1}}}}"#)
+            }
             0 => r#"{"op":1,"d":null}"#.to_owned(),
             1 => r#"{"op":2,"d":{"token":"t","properties":{},"intents":0}}"#.to_owned(),
             2 => r#"{"op":3,"d":{}}"#.to_owned(),
@@ -468,7 +505,9 @@ mod tests {
         for seed in 0..4000 {
             let random = &mut fastrand::Rng::with_seed(seed);
             let mut now = Instant::now();
-            let mut world = Builder::default().seed(seed).world(now);
+            let dialect = [Dialect::Discord, Dialect::Qq][usize::from(seed % 4 == 3)];
+            let builder = Builder::default().seed(seed).platform(dialect);
+            let mut world = builder.recycle_after(RECYCLING * 4).token("t").world(now);
             for _ in 0..random.usize(0..3) {
                 let steps: Vec<_> = (0..random.usize(0..3)).map(|_| step(random)).collect();
                 world.plan(vec![Fault::at(moment(random), steps)]);

@@ -10,7 +10,8 @@ use crate::{id::ShardId, secret::Token};
 pub(super) struct Session {
     pub(super) id: String,
     pub(super) shard: ShardId,
-    pub(super) token: Token,
+    /// What the tokens of the bot that it belongs to have in common.
+    pub(super) owner: Token,
     /// The connection that it is on.
     pub(super) attached: Option<u64>,
     /// Since when it is on none.
@@ -56,14 +57,14 @@ impl Session {
     pub(super) fn new(
         id: String,
         shard: ShardId,
-        token: Token,
+        owner: Token,
         connection: u64,
         now: Instant,
     ) -> Self {
         Self {
             id,
             shard,
-            token,
+            owner,
             attached: Some(connection),
             detached_at: None,
             fed: 0,

@@ -17,7 +17,8 @@ pub enum Step {
     /// Send this as a binary message, not compressed.
     Binary(Vec<u8>),
     /// Send a close frame with this code and wait for the client's. Codes with which the platform
-    /// ends a session (4003, 4004, 4006, 4007, 4009 to 4014) end it here too.
+    /// ends a session end it here too: on Discord 4003, 4004, 4006, 4007, 4009 to 4014, on QQ 4001
+    /// to 4007 and 4010 to 4999.
     Close(u16),
     /// Send a close frame as given, with `None` for one without a code.
     CloseWith {
@@ -71,7 +72,8 @@ pub enum Step {
         /// The body.
         body: String,
     },
-    /// Say that the session is invalid (op 9). With `false` the session is really gone.
+    /// Say that the session is invalid (op 9). With `false` the session is really gone. On QQ the
+    /// close follows: 4903 where IDENTIFY was answered, else 4902.
     InvalidSession(bool),
     /// Do not send the next event. Its number is used up: a gap.
     LoseNext,
@@ -86,7 +88,7 @@ pub enum Step {
     /// Start a session unchecked and send READY, with these members of its `d` set to a JSON text
     /// or, with `None`, left out.
     Ready(Vec<(String, Option<String>)>),
-    /// Ask for a reconnect (op 7).
+    /// Ask for a reconnect (op 7). On QQ, 4009 closes what is still open 250 ms later.
     Reconnect,
     /// Resume as asked, but never say RESUMED.
     Replay,
@@ -109,6 +111,9 @@ pub enum Step {
     SwapNext,
     /// Send this as a text message, not compressed.
     Text(String),
+    /// Answer the request for a token with a token, unchecked, and with these members of the answer
+    /// set to a JSON text or, with `None`, left out.
+    Token(Vec<(String, Option<String>)>),
     /// Answer the request with the upgrade (status 101), without Hello.
     Upgrade,
     /// Wait.
@@ -136,10 +141,12 @@ pub enum Moment {
     Hello,
     /// An IDENTIFY came.
     Identify,
-    /// A REST request came.
+    /// A REST request came, other than one for a token.
     Rest,
     /// A RESUME came.
     Resume,
+    /// A request for a token came (QQ's `POST /app/getAppAccessToken`).
+    Token,
     /// A request to upgrade came.
     Upgrade,
 }
@@ -215,6 +222,31 @@ impl Fault {
     /// REST requests are answered with this status.
     pub fn rest(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
         Self::at(Moment::Rest, [http(status, headers, body)])
+    }
+
+    /// Requests for a token are answered with this status and body. Slower, larger or more broken
+    /// answers are [`Step`]s at [`Moment::Token`].
+    pub fn token(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::at(Moment::Token, [http(status, headers, body)])
+    }
+
+    /// Requests for a token are refused as QQ does it: with this code, by an answer of status 200.
+    /// 100016 and 100007 are for wrong credentials, 100001 is for too many requests.
+    pub fn refuse_token(code: u32) -> Self {
+        let body = format!(r#"{{"code":{code},"message":"refused"}}"#);
+        Self::token(200, &[("Content-Type", "application/json")], &body)
+    }
+
+    /// The answer with the token lacks this member: `access_token` or `expires_in`.
+    pub fn token_without(member: &str) -> Self {
+        let edits = vec![(member.to_owned(), None)];
+        Self::at(Moment::Token, [Step::Token(edits)])
+    }
+
+    /// The answer with the token has this member with this JSON text as its value.
+    pub fn token_with(member: &str, value: &str) -> Self {
+        let edits = vec![(member.to_owned(), Some(value.to_owned()))];
+        Self::at(Moment::Token, [Step::Token(edits)])
     }
 
     /// No Hello comes.

@@ -1,6 +1,7 @@
 //! The server against a plain WebSocket client and bare sockets, in memory where time matters.
 
 mod faults;
+mod qq;
 
 use std::time::Duration;
 

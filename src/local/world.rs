@@ -2,18 +2,23 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::{
+    answers::Census,
     builder::Options,
+    dialect::Table,
     event::{Event, quote},
     log::{Act, Log, Record},
     replay::{CannotReplay, Outgoing, Session},
     script::{Fault, Moment, Step},
+    tokens::Tokens,
 };
 use crate::{id::ShardId, secret::Token};
 
@@ -30,6 +35,8 @@ pub(super) struct World {
     pub(super) feed_wake: Arc<Notify>,
     pub(super) token_reset: bool,
     pub(super) book: Book,
+    pub(super) census: Census,
+    pub(super) tokens: Tokens,
     started: Instant,
     sessions: BTreeMap<String, Session>,
     /// For the next connections, in turn.
@@ -65,6 +72,8 @@ impl World {
                 left: options.starts_left,
                 ..Book::default()
             },
+            census: Census::default(),
+            tokens: Tokens::default(),
             options,
             started: now,
             sessions: BTreeMap::new(),
@@ -75,6 +84,10 @@ impl World {
             connections: 0,
             random,
         }
+    }
+
+    pub(super) fn table(&self) -> &'static Table {
+        self.options.dialect.table()
     }
 
     pub(super) fn record(&mut self, now: Instant, connection: u64, act: Act) {
@@ -181,6 +194,50 @@ impl World {
         fire(&mut self.standing, at)
     }
 
+    // What discovery and the token endpoint say.
+
+    pub(super) fn discovery(&self) -> Value {
+        json!({"url": format!("{}{}", self.url, self.table().gateway_path)})
+    }
+
+    pub(super) fn bot_discovery(&mut self, now: Instant) -> Value {
+        self.book.turn(self.options.starts_total, now);
+        let reset_after = self.book.reset_after(now).as_millis();
+        let mut body = self.discovery();
+        body["shards"] = self.options.shards.into();
+        body["session_start_limit"] = json!({
+            "total": self.options.starts_total,
+            "remaining": self.book.left,
+            "reset_after": u64::try_from(reset_after).unwrap_or(u64::MAX),
+            "max_concurrency": self.options.max_concurrency,
+        });
+        body
+    }
+
+    /// Gives that bot its token; the text of the answer.
+    pub(super) fn issue_token(
+        &mut self,
+        now: Instant,
+        connection: u64,
+        app_id: &str,
+        edits: &[(String, Option<String>)],
+    ) -> String {
+        let lifetime = self.options.token_lifetime;
+        let given = self.tokens.give(now, app_id, lifetime, &mut self.random);
+        let act = Act::Token {
+            token: given.number,
+            expires_in_s: given.expires_in_s,
+            again: given.again,
+        };
+        self.record(now, connection, act);
+        let members = vec![
+            ("access_token", quote(&given.text)),
+            // A number as a string: so it is on the wire.
+            ("expires_in", quote(&given.expires_in_s.to_string())),
+        ];
+        object(members, edits)
+    }
+
     // Sessions.
 
     /// Starts a session with READY.
@@ -189,13 +246,13 @@ impl World {
         now: Instant,
         connection: u64,
         shard: ShardId,
-        token: Token,
+        owner: Token,
         edits: &[(String, Option<String>)],
     ) -> String {
         self.purge(now);
-        let id = format!("{:032x}", self.random.u128(..));
+        let id = (self.table().session_id)(self.random.u128(..));
         let ready = Event::unchecked("READY", self.ready(&id, shard, edits));
-        let mut session = Session::new(id.clone(), shard, token, connection, now);
+        let mut session = Session::new(id.clone(), shard, owner, connection, now);
         session.push(Arc::new(ready), self.options.replay_len);
         self.sessions.insert(id.clone(), session);
         self.name_shard(connection, shard);
@@ -208,38 +265,7 @@ impl World {
     }
 
     fn ready(&self, id: &str, shard: ShardId, edits: &[(String, Option<String>)]) -> String {
-        let guilds: Vec<String> = (self.options.guilds.iter())
-            .filter(|guild| (*guild >> 22) % u64::from(shard.total()) == u64::from(shard.number()))
-            .map(|guild| format!(r#"{{"unavailable":true,"id":"{guild}"}}"#))
-            .collect();
-        let resume_url = self.options.resume_url.as_ref().unwrap_or(&self.url);
-        let mut members = vec![
-            ("v", "10".to_owned()),
-            ("user_settings", "{}".to_owned()),
-            ("user", USER.to_owned()),
-            ("session_type", quote("normal")),
-            ("session_id", quote(id)),
-            ("resume_gateway_url", quote(resume_url)),
-            ("relationships", "[]".to_owned()),
-            ("private_channels", "[]".to_owned()),
-            ("presences", "[]".to_owned()),
-            ("guilds", format!("[{}]", guilds.join(","))),
-            ("guild_join_requests", "[]".to_owned()),
-            ("shard", format!("[{},{}]", shard.number(), shard.total())),
-            ("application", APPLICATION.to_owned()),
-            ("_trace", r#"["local"]"#.to_owned()),
-        ];
-        for (member, value) in edits {
-            members.retain(|(name, _)| name != member);
-            if let Some(value) = value {
-                members.push((member, value.clone()));
-            }
-        }
-        let members: Vec<String> = members
-            .iter()
-            .map(|(name, value)| format!("{}:{value}", quote(name)))
-            .collect();
-        format!("{{{}}}", members.join(","))
+        object((self.table().ready)(self, id, shard), edits)
     }
 
     pub(super) fn session(&mut self, id: &str) -> Option<&mut Session> {
@@ -323,9 +349,9 @@ impl World {
 
     /// Puts RESUMED behind what is replayed: it is numbered and kept like any event.
     pub(super) fn push_resumed(&mut self, id: &str) {
-        let replay_len = self.options.replay_len;
+        let (replay_len, resumed) = (self.options.replay_len, self.table().resumed);
         if let Some(session) = self.session(id) {
-            let data = r#"{"_trace":["local"]}"#.to_owned();
+            let data = resumed.to_owned();
             session.push(Arc::new(Event::unchecked("RESUMED", data)), replay_len);
         }
     }
@@ -341,6 +367,7 @@ impl World {
     /// The next event of that session for that connection, and its text.
     pub(super) fn next_event(&mut self, id: &str, connection: u64) -> Option<(Outgoing, String)> {
         let wake = Arc::clone(&self.feed_wake);
+        let table = self.table();
         let session = self.session(id)?;
         if session.attached != Some(connection) {
             return None;
@@ -349,7 +376,7 @@ impl World {
         if session.backlog() == FEED_AHEAD / 2 {
             wake.notify_one();
         }
-        let text = out.event.frame(out.seq);
+        let text = (table.event)(&out.event, out.seq, id);
         Some((out, text))
     }
 
@@ -429,15 +456,23 @@ impl Book {
         })
     }
 
-    /// Takes the bucket; whether it was free.
-    pub(super) fn take_bucket(&mut self, bucket: u32, window: Duration, now: Instant) -> bool {
+    /// Takes one of the buckets; whether one was free.
+    pub(super) fn take_bucket(
+        &mut self,
+        mut buckets: Range<u32>,
+        window: Duration,
+        now: Instant,
+    ) -> bool {
         let window = window.saturating_sub(window / 50);
-        let last = self.buckets.get(&bucket);
-        if last.is_some_and(|last| now.saturating_duration_since(*last) < window) {
-            return false;
-        }
-        self.buckets.insert(bucket, now);
-        true
+        let is_free = |bucket: &u32| {
+            let last = self.buckets.get(bucket);
+            last.is_none_or(|last| now.saturating_duration_since(*last) >= window)
+        };
+        let free = buckets.find(is_free);
+        free.is_some_and(|bucket| {
+            self.buckets.insert(bucket, now);
+            true
+        })
     }
 }
 
@@ -448,13 +483,21 @@ pub(super) fn fire(faults: &mut [Fault], at: Moment) -> Option<Vec<Step>> {
     Some(fault.steps.clone())
 }
 
-const USER: &str = concat!(
-    r#"{"verified":true,"username":"local","primary_guild":null,"mfa_enabled":false,"#,
-    r#""id":"1000000000000000001","global_name":null,"flags":0,"email":null,"#,
-    r#""discriminator":"0000","bot":true,"avatar":null}"#
-);
-
-const APPLICATION: &str = r#"{"id":"1000000000000000001","flags":0}"#;
+/// A JSON object of these members, each with its JSON text, changed as told.
+fn object(members: Vec<(&str, String)>, edits: &[(String, Option<String>)]) -> String {
+    let mut members = members;
+    for (member, value) in edits {
+        members.retain(|(name, _)| name != member);
+        if let Some(value) = value {
+            members.push((member, value.clone()));
+        }
+    }
+    let members: Vec<String> = members
+        .iter()
+        .map(|(name, value)| format!("{}:{value}", quote(name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
 
 #[cfg(test)]
 mod tests {
@@ -464,11 +507,11 @@ mod tests {
     fn a_bucket_is_free_again_after_the_window_but_not_before() {
         let (mut book, start) = (Book::default(), Instant::now());
         let window = Duration::from_secs(5);
-        assert!(book.take_bucket(0, window, start));
-        assert!(book.take_bucket(1, window, start));
-        assert!(!book.take_bucket(0, window, start + Duration::from_millis(4899)));
-        assert!(book.take_bucket(0, window, start + Duration::from_millis(4900)));
-        assert!(!book.take_bucket(0, window, start + Duration::from_secs(9)));
+        assert!(book.take_bucket(0..1, window, start));
+        assert!(book.take_bucket(1..2, window, start));
+        assert!(!book.take_bucket(0..1, window, start + Duration::from_millis(4899)));
+        assert!(book.take_bucket(0..1, window, start + Duration::from_millis(4900)));
+        assert!(!book.take_bucket(0..1, window, start + Duration::from_secs(9)));
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub(crate) fn connecting(url: &GatewayUrl) {
     debug!(host = %Escaped(url.host()), port = url.port(), "connecting");
 }
 
+/// The platform has told where its gateway is.
+pub(crate) fn discovered(url: &GatewayUrl) {
+    debug!(host = %Escaped(url.host()), port = url.port(), "discovered the gateway");
+}
+
 /// An attempt to connect failed.
 pub(crate) fn connect_failed(error: &Error, status: Option<u16>) {
     warn!(%error, status, "could not connect");
@@ -57,6 +62,15 @@ pub(crate) fn resume(seq: Option<u64>) {
 /// No permit to identify, or no credential, could be had.
 pub(crate) fn permit_refused(error: &Error) {
     warn!(%error, "no permit or credential");
+}
+
+/// An access token was fetched; it is used for so long.
+#[allow(
+    dead_code,
+    reason = "only some platforms have such tokens, and they may not be built in"
+)]
+pub(crate) fn token_fetched(fresh_for: Duration) {
+    debug!(?fresh_for, "fetched an access token");
 }
 
 /// A message could not be read.

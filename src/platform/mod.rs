@@ -3,7 +3,7 @@
 
 mod url;
 
-use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
+use std::{borrow::Cow, fmt::Debug, ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +19,20 @@ use crate::{error::Error, id::ShardId, notice::Notice, secret::Token};
 pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     /// The platform's name in lower case, as in logs and files.
     const NAME: &'static str;
-    /// Where to connect when nothing else was configured or discovered.
-    const GATEWAY: &'static str;
+    /// Where to connect when nothing else was configured; `None` where a shard has to ask the
+    /// platform first.
+    const GATEWAY: Option<&'static str>;
     /// Where the platform's REST calls go by default.
     const REST: &'static str;
     /// Hosts that a resume or discovered url may name: each itself and all below it.
     const GATEWAY_HOSTS: &'static [&'static str];
     /// What an op 9 or its close code in answer to IDENTIFY means.
     const REFUSED_IDENTIFY: Refused;
+    /// The close codes that mean the same in answer to IDENTIFY as an op 9. Most platforms have
+    /// none.
+    const REFUSED_CODES: &'static [u16] = &[];
+    /// What the user should look at when his credentials are refused again and again.
+    const REFUSED_ADVICE: &'static str = "check that the credentials are current";
     /// Commands that set a state and have a limit of their own. Most platforms have none.
     const LATEST_WINS: &'static [LatestWins] = &[];
 
@@ -71,8 +77,28 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     /// The payload of a known event does not have its documented shape.
     fn decode(name: &str, data: &str) -> Result<Self::Event, DecodeError>;
 
+    /// Whether this complete command of an op of [`LATEST_WINS`](Self::LATEST_WINS) sets a state
+    /// that a new session has to be told again, because it begins without. What the server might
+    /// refuse must not be repeated.
+    fn sets_state(_op: u64, _payload: &[u8]) -> bool {
+        false
+    }
+
     /// A notice as this platform's event.
     fn notice(notice: Notice) -> Self::Event;
+
+    /// The value of the header `Authorization` of REST calls with this token: by default the
+    /// token as it is.
+    fn authorization(token: &Token) -> Token {
+        token.clone()
+    }
+
+    /// The id of the message in the payload `data` of the event `name`, where the platform may
+    /// deliver one message several times; by default it does not, and nothing is read.
+    fn message_id<'a>(name: &str, data: &'a str) -> Option<Cow<'a, str>> {
+        let _ = (name, data);
+        None
+    }
 }
 
 /// Intents that name their platform, so that `Config::new(token, Intents::GUILDS)` needs no type.

@@ -1,6 +1,6 @@
 //! Which urls may a token be sent to?
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, slice};
 
 use http::Uri;
 
@@ -116,9 +116,19 @@ impl GatewayUrl {
     ///
     /// The text is not a gateway url, or names another place.
     pub fn discovered(text: &str, base: &Self, hosts: &[&str]) -> Result<Self, UrlError> {
+        Self::discovered_by(text, slice::from_ref(base), hosts)
+    }
+
+    /// As [`discovered`](Self::discovered), where several places were configured: the gateway,
+    /// and a REST base on this machine.
+    pub(crate) fn discovered_by(
+        text: &str,
+        bases: &[Self],
+        hosts: &[&str],
+    ) -> Result<Self, UrlError> {
         let url = Self::configured(text)?;
         if url.is_loopback() {
-            return if base.is_loopback() {
+            return if bases.iter().any(Self::is_loopback) {
                 Ok(url)
             } else {
                 Err(UrlError::NotAllowed)
@@ -129,10 +139,9 @@ impl GatewayUrl {
                 .strip_suffix(*host)
                 .is_some_and(|front| front.is_empty() || front.ends_with('.'))
         };
-        if url.host == base.host && url.port == base.port {
-            return Ok(url);
-        }
-        if url.port == 443 && (url.host == base.host || hosts.iter().any(below)) {
+        let known =
+            |base: &Self| url.host == base.host && (url.port == base.port || url.port == 443);
+        if bases.iter().any(known) || (url.port == 443 && hosts.iter().any(below)) {
             Ok(url)
         } else {
             Err(UrlError::NotAllowed)
@@ -321,6 +330,22 @@ mod tests {
         }
         for bad in ["ws://10.0.0.1", "wss://evil.io", "ws://0.0.0.0"] {
             assert!(GatewayUrl::discovered(bad, &base, HOSTS).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_of_several_bases_on_this_machine_is_enough() {
+        let bases = |texts: &[&str]| -> Vec<_> {
+            let parsed = texts.iter().map(|text| GatewayUrl::configured(text));
+            parsed.map(Result::unwrap).collect()
+        };
+        let url = "ws://127.0.0.1:7";
+        let both = bases(&["wss://gateway.discord.gg", "ws://127.0.0.1:9000"]);
+        assert!(GatewayUrl::discovered_by(url, &both, HOSTS).is_ok());
+        let far = bases(&["wss://gateway.discord.gg"]);
+        for bases in [&far[..], &[]] {
+            assert!(GatewayUrl::discovered_by(url, bases, HOSTS).is_err());
+            assert!(GatewayUrl::discovered_by("wss://discord.gg", bases, HOSTS).is_ok());
         }
     }
 

@@ -193,7 +193,7 @@ impl<P: Platform> Session<P> {
                 self.resumed(message);
                 Verdict::Deliver { replayed: false }
             }
-            (State::AwaitResumed | State::Active, _) => self.sequenced(now, message.header.seq),
+            (State::AwaitResumed | State::Active, _) => self.sequenced(now, message),
             // Before the handshake is answered there is no session that an event could belong to.
             _ => Verdict::Internal,
         }
@@ -205,14 +205,16 @@ impl<P: Platform> Session<P> {
             return Verdict::Internal;
         };
         self.lose_session();
+        self.outbox.renew();
         let url = ready
             .resume_url
-            .and_then(|url| GatewayUrl::discovered(&url, &self.base, P::GATEWAY_HOSTS).ok());
+            .and_then(|url| GatewayUrl::discovered_by(&url, &self.bases, P::GATEWAY_HOSTS).ok());
         self.held = Some(Resume {
             session_id: ready.session_id,
             seq: message.header.seq.unwrap_or(0),
             url,
         });
+        self.began_at = now;
         self.counters.events += 1;
         self.missed_readys = 0;
         self.refused_credentials = 0;
@@ -242,16 +244,22 @@ impl<P: Platform> Session<P> {
     }
 
     /// An event by the rules of the sequence.
-    fn sequenced(&mut self, now: Instant, seq: Option<u64>) -> Verdict {
+    fn sequenced(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
         let replayed = self.state == State::AwaitResumed;
-        if let Some(seq) = seq {
+        if let Some(seq) = message.header.seq {
             if !self.receive(seq) {
                 self.duplicate(now, seq);
                 return Verdict::Internal;
             }
             self.made_progress();
         }
-        self.counters.events += 1;
+        let verdict = if self.is_repeated(now, message) {
+            self.counters.repeated += 1;
+            Verdict::Internal
+        } else {
+            self.counters.events += 1;
+            Verdict::Deliver { replayed }
+        };
         if replayed {
             if let Some(connection) = &mut self.connection {
                 connection.replayed += 1;
@@ -262,7 +270,16 @@ impl<P: Platform> Session<P> {
                 Timer::Resumed,
             );
         }
-        Verdict::Deliver { replayed }
+        verdict
+    }
+
+    /// Whether it is a message that came before, under another sequence.
+    fn is_repeated(&mut self, now: Instant, message: &Envelope<'_>) -> bool {
+        let Some(seen) = &mut self.seen else {
+            return false;
+        };
+        let name = message.event().unwrap_or_default();
+        P::message_id(&name, message.data()).is_some_and(|id| !seen.is_new(now, &name, &id))
     }
 
     /// Moves the *received* cursor; `false` where `seq` had been received before.

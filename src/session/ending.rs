@@ -103,7 +103,7 @@ impl<P: Platform> Session<P> {
         }
         if fatal {
             self.actions.push_back(Action::Hangup);
-            self.stop(Stop::Credentials);
+            self.stop(Stop::Credentials { code: None });
             return;
         }
         let asked = self.believed(retry_after);
@@ -217,14 +217,17 @@ impl<P: Platform> Session<P> {
             return Err(Stop::Closed(*code));
         }
         let unanswered = identified && !established;
-        let refused = unanswered && matches!(cause, Cause::InvalidSession { .. });
+        let code = cause.close_code();
+        let refused = unanswered
+            && (matches!(cause, Cause::InvalidSession { .. })
+                || code.is_some_and(|code| P::REFUSED_CODES.contains(&code)));
         let renew = action == CloseAction::RenewCredential
             || (refused && P::REFUSED_IDENTIFY == Refused::RenewCredential);
         if renew {
             self.renew = true;
             self.refused_credentials += 1;
             if self.refused_credentials > RENEWALS_MAX {
-                return Err(Stop::Credentials);
+                return Err(Stop::Credentials { code });
             }
         }
 
@@ -234,7 +237,7 @@ impl<P: Platform> Session<P> {
         } else {
             self.backoff.fail(&mut self.chance)
         };
-        if unanswered || (lose && !self.proven) {
+        if unanswered || renew || (lose && !self.proven) {
             // Also where RESUME was refused: a READY that nothing came of is no reason to hurry.
             wait = wait.max(self.identify_backoff.fail(&mut self.chance));
         } else if lose {
@@ -251,6 +254,8 @@ impl<P: Platform> Session<P> {
             self.failed_resumes += 1;
             lose = self.failed_resumes >= FAILED_RESUMES_MAX;
         }
+        // Given up while it worked, so nothing calls for a longer wait.
+        lose |= self.age_max.is_some_and(|max| now >= self.began_at + max);
         if lose {
             self.failed_resumes = 0;
         }

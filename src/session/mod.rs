@@ -12,6 +12,7 @@ mod conversation;
 mod ending;
 mod heartbeat;
 mod outbox;
+mod seen;
 mod window;
 
 // Its gateway speaks as Discord does.
@@ -29,6 +30,7 @@ use self::{
     chance::Chance,
     heartbeat::{Heartbeat, Pulse},
     outbox::Outbox,
+    seen::Seen,
     window::SendWindow,
 };
 use crate::{
@@ -127,8 +129,8 @@ pub(crate) enum Endpoint {
 pub(crate) enum Stop {
     /// The server closed with a code that no reconnect can help.
     Closed(u16),
-    /// Credentials were refused too often, or for good.
-    Credentials,
+    /// Credentials were refused too often, the last time with this close code, or for good.
+    Credentials { code: Option<u16> },
     /// HTTP 401 or 403 in answer to the upgrade, three times in a row.
     Forbidden,
     /// The user asked for it.
@@ -216,8 +218,14 @@ pub enum State {
 pub(crate) struct Setup<P> {
     pub(crate) platform: P,
     pub(crate) shard: ShardId,
-    /// The configured gateway: what a resume url is held against.
-    pub(crate) base: GatewayUrl,
+    /// The configured places: what a resume url is held against.
+    pub(crate) bases: Vec<GatewayUrl>,
+    /// The gateway has to be asked for before a connect, which takes a token and an answer more.
+    pub(crate) discovers: bool,
+    /// A session that has lived for so long is not resumed.
+    pub(crate) session_age_max: Option<Duration>,
+    /// A message that the platform delivers a second time is dropped.
+    pub(crate) drop_repeated: bool,
     pub(crate) limits: Limits,
     pub(crate) resume: Option<Resume>,
     /// Of all randomness: jitter of heartbeats and delays.
@@ -229,7 +237,10 @@ pub(crate) struct Setup<P> {
 pub(crate) struct Session<P: Platform> {
     platform: P,
     shard: ShardId,
-    base: GatewayUrl,
+    bases: Vec<GatewayUrl>,
+    discovers: bool,
+    /// A session that has lived for so long is not resumed.
+    age_max: Option<Duration>,
     limits: Limits,
     chance: Chance,
 
@@ -242,6 +253,10 @@ pub(crate) struct Session<P: Platform> {
     slowed_until: Option<Instant>,
     /// The session to resume; its sequence is the *received* cursor.
     held: Option<Resume>,
+    /// When the session that is held began, as far as is known here.
+    began_at: Instant,
+    /// The messages of late, where those that are repeated are dropped.
+    seen: Option<Seen>,
     /// Where the last connect went, for what its failure means.
     dialled: Endpoint,
     /// What follows the close handshake.
@@ -323,6 +338,9 @@ const FAILED_RESUMES_MAX: u32 = 3;
 const FORBIDDEN_MAX: u32 = 3;
 /// Rising duplicates in a row that mean that the sequence restarted.
 const RISING_MAX: u32 = 3;
+/// A token, the answer where the gateway is, and the connection: each has its own deadline, and
+/// none may cut the next one short.
+const DISCOVERY_STEPS: u32 = 3;
 /// The close code that keeps the session; any but 1000 and 1001 does.
 const CLOSE_KEEP: u16 = 4000;
 /// The close code that ends the session.
@@ -335,7 +353,9 @@ impl<P: Platform> Session<P> {
         let mut session = Self {
             platform: setup.platform,
             shard: setup.shard,
-            base: setup.base,
+            bases: setup.bases,
+            discovers: setup.discovers,
+            age_max: setup.session_age_max,
             chance: Chance::new(setup.seed),
             state: State::Backoff,
             deadline: None,
@@ -343,6 +363,8 @@ impl<P: Platform> Session<P> {
             outbox: Outbox::new(P::LATEST_WINS),
             slowed_until: None,
             held: setup.resume,
+            began_at: now,
+            seen: setup.drop_repeated.then(Seen::default),
             dialled: Endpoint::Base,
             after_close: AfterClose::ConnectAt(now),
             backoff: Backoff::new(limits.backoff, limits.backoff_max),
@@ -537,7 +559,7 @@ impl<P: Platform> Session<P> {
         if self.state == State::Active
             && let Some(connection) = &mut self.connection
             && connection.window.has_room(now, kept_free)
-            && let Some(payload) = self.outbox.take(now)
+            && let Some(payload) = self.outbox.take(now, P::sets_state)
         {
             connection.window.book(now);
             self.counters.commands += 1;
@@ -560,7 +582,11 @@ impl<P: Platform> Session<P> {
             .map_or(Endpoint::Base, Endpoint::Resume);
         self.actions
             .push_back(Action::Connect(self.dialled.clone()));
-        let until = now + self.limits.connect;
+        let steps = match self.dialled {
+            Endpoint::Base if self.discovers => DISCOVERY_STEPS,
+            _ => 1,
+        };
+        let until = now + self.limits.connect * steps;
         self.wait(State::AwaitConnection, until, Timer::Connect);
     }
 
@@ -662,9 +688,12 @@ pub struct Counters {
     pub events: u64,
     /// Events dropped because their sequence had been received before.
     pub duplicates: u64,
+    /// Events dropped because their message had been received before
+    /// ([`ConfigBuilder::drop_repeated`](crate::ConfigBuilder::drop_repeated)).
+    pub repeated: u64,
     /// Messages that could not be read.
     pub garbled: u64,
-    /// Commands of the user sent.
+    /// Commands of the user sent, and states of theirs that a new session was told again.
     pub commands: u64,
 }
 
@@ -679,6 +708,7 @@ impl std::ops::AddAssign for Counters {
             acks,
             events,
             duplicates,
+            repeated,
             garbled,
             commands,
         } = other;
@@ -689,6 +719,7 @@ impl std::ops::AddAssign for Counters {
         self.acks += acks;
         self.events += events;
         self.duplicates += duplicates;
+        self.repeated += repeated;
         self.garbled += garbled;
         self.commands += commands;
     }

@@ -26,6 +26,8 @@ pub(crate) struct Outbox {
 struct Lane {
     op: u64,
     latest: Option<Vec<u8>>,
+    /// The state that was set last, for sessions that begin without.
+    set: Option<Vec<u8>>,
     window: SendWindow,
 }
 
@@ -36,6 +38,7 @@ impl Outbox {
         let lane = |row: &LatestWins| Lane {
             op: row.op,
             latest: None,
+            set: None,
             window: SendWindow::new(row.max, row.window),
         };
         Self {
@@ -52,14 +55,33 @@ impl Outbox {
         }
     }
 
-    /// Gives the payload to send now, if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// Gives the payload to send now, if there is one. What `sets_state` says of an op and a
+    /// payload decides whether it is kept for [`renew`](Self::renew).
+    pub(crate) fn take(
+        &mut self,
+        now: Instant,
+        sets_state: impl Fn(u64, &[u8]) -> bool,
+    ) -> Option<Vec<u8>> {
         if let Some(next) = self.next.take() {
             return Some(next);
         }
         let lane = self.lanes.iter_mut().find(|lane| lane.is_free(now))?;
         lane.window.book(now);
-        lane.latest.take()
+        let payload = lane.latest.take()?;
+        if sets_state(lane.op, &payload) {
+            lane.set = Some(payload.clone());
+        }
+        Some(payload)
+    }
+
+    /// A session began that knows no state: what was set last is sent again, unless something
+    /// newer waits.
+    pub(crate) fn renew(&mut self) {
+        for lane in &mut self.lanes {
+            if lane.latest.is_none() {
+                lane.latest.clone_from(&lane.set);
+            }
+        }
     }
 
     /// Whether all that may go has gone. Were more taken before, their order would be lost.
@@ -98,6 +120,10 @@ mod tests {
         }])
     }
 
+    fn never(_: u64, _: &[u8]) -> bool {
+        false
+    }
+
     fn command(op: u64, payload: &str) -> Command {
         let payload = payload.into();
         Command { op, payload }
@@ -110,9 +136,9 @@ mod tests {
             assert!(outbox.wants_command(now));
             outbox.put(command(op, text));
             assert!(!outbox.wants_command(now));
-            assert_eq!(outbox.take(now).as_deref(), Some(text.as_bytes()));
+            assert_eq!(outbox.take(now, never).as_deref(), Some(text.as_bytes()));
         }
-        assert_eq!(outbox.take(now), None);
+        assert_eq!(outbox.take(now, never), None);
         assert_eq!(outbox.room_at(now), None);
     }
 
@@ -121,21 +147,44 @@ mod tests {
         let (mut outbox, start) = (outbox(), Instant::now());
         for n in 0..5 {
             outbox.put(command(3, &n.to_string()));
-            assert!(outbox.take(start).is_some(), "{n}");
+            assert!(outbox.take(start, never).is_some(), "{n}");
         }
         for text in ["sixth", "seventh"] {
             outbox.put(command(3, text));
-            assert_eq!(outbox.take(start), None);
+            assert_eq!(outbox.take(start, never), None);
             assert!(outbox.wants_command(start), "{text} keeps nobody waiting");
         }
         outbox.put(command(4, "other"));
-        assert_eq!(outbox.take(start).as_deref(), Some(&b"other"[..]));
+        assert_eq!(outbox.take(start, never).as_deref(), Some(&b"other"[..]));
         let at = outbox.room_at(start).expect("it waits");
         assert!(at >= start + WINDOW && at <= start + WINDOW * 61 / 60);
         let before = at.checked_sub(Duration::from_nanos(1)).unwrap();
-        assert_eq!(outbox.take(before), None);
-        assert_eq!(outbox.take(at).as_deref(), Some(&b"seventh"[..]));
-        assert_eq!((outbox.take(at), outbox.room_at(at)), (None, None));
+        assert_eq!(outbox.take(before, never), None);
+        assert_eq!(outbox.take(at, never).as_deref(), Some(&b"seventh"[..]));
+        assert_eq!((outbox.take(at, never), outbox.room_at(at)), (None, None));
+    }
+
+    #[test]
+    fn a_new_session_is_told_the_state_that_was_set_last_within_the_limit() {
+        let (mut outbox, mut now) = (outbox(), Instant::now());
+        let valid = |op: u64, payload: &[u8]| op == 3 && payload != b"bad";
+        outbox.renew();
+        assert_eq!(outbox.take(now, valid), None, "nothing was set");
+        for (op, text) in [(3, "a"), (3, "b"), (3, "bad"), (4, "other")] {
+            outbox.put(command(op, text));
+            assert_eq!(outbox.take(now, valid).as_deref(), Some(text.as_bytes()));
+        }
+        outbox.renew();
+        assert_eq!(outbox.take(now, valid).as_deref(), Some(&b"b"[..]));
+        assert_eq!(outbox.take(now, valid), None, "once");
+        // What is newer goes in its place, and the limit holds for it, too.
+        outbox.put(command(3, "c"));
+        outbox.renew();
+        assert_eq!(outbox.take(now, valid).as_deref(), Some(&b"c"[..]));
+        outbox.renew();
+        assert_eq!(outbox.take(now, valid), None, "the sixth");
+        now = outbox.room_at(now).expect("it waits");
+        assert_eq!(outbox.take(now, valid).as_deref(), Some(&b"c"[..]));
     }
 
     /// Goal: never more than five in any twenty seconds, and the last one always goes. Method: a
@@ -152,13 +201,13 @@ mod tests {
                 last = n.to_string().into_bytes();
                 outbox.put(command(3, &n.to_string()));
             }
-            while let Some(payload) = outbox.take(now) {
+            while let Some(payload) = outbox.take(now, never) {
                 sent.push((now, payload));
             }
         }
         while let Some(at) = outbox.room_at(now) {
             now = at;
-            sent.extend(outbox.take(now).map(|payload| (now, payload)));
+            sent.extend(outbox.take(now, never).map(|payload| (now, payload)));
         }
         assert_eq!(sent.last().map(|(_, payload)| payload), Some(&last));
         for (index, (at, _)) in sent.iter().enumerate() {

@@ -17,8 +17,8 @@ use crate::{
 /// 64 events in a batch: enough that the cost of handing over one vanishes, few enough that the
 /// user's task starts early.
 pub(super) const EVENTS_MAX: usize = 64;
-/// 64 KiB in a batch, with what is around its text: so much does one kept frame keep. A longer frame
-/// is a batch of its own.
+/// 64 KiB in a batch, with what is around its text: so much does one kept frame keep. A longer
+/// frame is a batch of its own.
 pub(super) const BYTES_MAX: usize = (64 << 10) - 256;
 /// An idle shard keeps a buffer up to this size; a larger one serves others meanwhile.
 const KEPT_BYTES_MAX: usize = 4 << 10;
@@ -92,6 +92,22 @@ impl Batch {
     pub(super) fn fits(&self, len: usize) -> bool {
         self.entries.is_empty()
             || (self.entries.len() < EVENTS_MAX && self.text.len() + len <= BYTES_MAX)
+    }
+
+    /// Its bytes and entries.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.text.len(), self.entries.len())
+    }
+
+    /// Makes room for about as much as the full batch before it has, where one waits: a buffer
+    /// that grows to it step by step is allocated ten times. Not for more: what waits is counted
+    /// by its length.
+    pub(super) fn make_room(&mut self, bytes: usize, entries: usize) {
+        let bytes = (bytes + bytes / 32).min(BYTES_MAX);
+        self.text
+            .reserve_exact(bytes.saturating_sub(self.text.len()));
+        self.entries
+            .reserve_exact(entries.saturating_sub(self.entries.len()));
     }
 
     /// Adds the text of one entry.

@@ -30,21 +30,20 @@ use zeroize::Zeroize;
 
 use super::{
     batch::Cursor,
-    credential::TokenRequest,
     handover::Writer,
     link::{Grant, Link, Refusal},
+    sender::Queued,
     shared::{Held, Shared},
     status::{Degraded, Health, Latency, Status},
 };
 use crate::{
     config::Config,
+    credential::TokenRequest,
     error::{Error, ErrorKind},
     notice::{Cause, Notice},
     observe,
     platform::Platform,
-    session::{
-        Action, Command, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer,
-    },
+    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
     transport::ConnectError,
 };
 
@@ -67,7 +66,7 @@ pub(super) struct Driver<P: Platform> {
     shared: Arc<Shared<P>>,
     session: Session<P>,
     writer: Writer,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Queued>,
     link: Link,
     grant: Grant,
     /// How far the session's events have come, with its number.
@@ -78,6 +77,8 @@ pub(super) struct Driver<P: Platform> {
     dry: bool,
     /// The session asked for something in this turn.
     acted: bool,
+    /// A tap is filling up: other tasks should have their turn.
+    crowded: bool,
     timer: Wake,
     /// The deadline that is being judged, for what its actions mean.
     judging: Option<Timer>,
@@ -138,6 +139,13 @@ struct Shown {
     bytes_in: u64,
     bytes_out: u64,
     connected_since: Option<Instant>,
+    /// The time of the connections before this one.
+    connected_before: Duration,
+    heartbeats: u64,
+    last_heartbeat: Option<Instant>,
+    last_ack: Option<Instant>,
+    state_since: Instant,
+    state_changes: u64,
     /// Since when no session has been live.
     down_since: Option<Instant>,
     last_disconnect: Option<Cause>,
@@ -149,22 +157,22 @@ fn now() -> Instant {
 }
 
 impl<P: Platform> Driver<P> {
-    /// Starts the task. `None` where the configuration cannot work, which the user has been told.
+    /// Starts the task.
     pub(super) fn spawn(
         runtime: &Handle,
         shared: Arc<Shared<P>>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Option<AbortHandle> {
+        commands: mpsc::Receiver<Queued>,
+    ) -> AbortHandle {
         let span = observe::shard(P::NAME, shared.id);
         // Made here and not in the task: one that is dropped before its first poll ends, too.
-        let driver = Self::new(shared, commands)?;
+        let driver = Self::new(shared, commands);
         // Bounded by its own turns. Under tokio's budget a socket with data says that it has
         // none, and then a deadline would be judged unheard.
         let task = unconstrained(driver).instrument(span);
-        Some(runtime.spawn(task).abort_handle())
+        runtime.spawn(task).abort_handle()
     }
 
-    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Command>) -> Option<Self> {
+    fn new(shared: Arc<Shared<P>>, commands: mpsc::Receiver<Queued>) -> Self {
         let config = &shared.config;
         let now = now();
         let (cursor, resume) = shared.begin();
@@ -172,12 +180,15 @@ impl<P: Platform> Driver<P> {
         let setup = Setup {
             platform: config.platform().clone(),
             shard: shared.id,
-            base: config.gateway_url()?.clone(),
+            bases: config.bases(),
+            discovers: config.discovers(),
+            session_age_max: config.session_age_max(),
+            drop_repeated: config.drop_repeated(),
             limits: config.limits().clone(),
             resume,
             seed: fastrand::u64(..),
         };
-        Some(Self {
+        Self {
             session: Session::new(setup, now),
             writer: shared.handover.writer(),
             commands,
@@ -188,6 +199,7 @@ impl<P: Platform> Driver<P> {
             reading: Reading::Open,
             dry: true,
             acted: false,
+            crowded: false,
             timer: Wake::default(),
             judging: None,
             unpolled: Unpolled::default(),
@@ -202,11 +214,17 @@ impl<P: Platform> Driver<P> {
                 bytes_in: 0,
                 bytes_out: 0,
                 connected_since: None,
+                connected_before: Duration::ZERO,
+                heartbeats: 0,
+                last_heartbeat: None,
+                last_ack: None,
+                state_since: now,
+                state_changes: 0,
                 down_since: Some(now),
                 last_disconnect: None,
             },
             shared,
-        })
+        }
     }
 
     fn config(&self) -> &Config<P> {
@@ -274,6 +292,8 @@ impl<P: Platform> Driver<P> {
         if state != self.shown.state {
             observe::state(&state);
             self.shown.state = state;
+            self.shown.state_since = now;
+            self.shown.state_changes += 1;
             if state == State::Active {
                 self.shown.down_since = None;
             } else {
@@ -284,16 +304,20 @@ impl<P: Platform> Driver<P> {
 
     fn dial(&mut self, endpoint: &Endpoint) {
         self.close_link();
+        let config = self.config();
         let url = match endpoint {
-            Endpoint::Base => self.config().gateway_url(),
+            Endpoint::Base => config.gateway_url(),
             Endpoint::Resume(url) => Some(url),
         };
-        // Without a url the driver would not have been started.
-        let Some(url) = url.cloned() else { return };
-        observe::connecting(&url);
-        let config = self.config();
         let query = config.platform().url_query(config.compression());
-        self.link = Link::dial(config.connector(), url, query);
+        self.link = match url {
+            Some(url) => {
+                observe::connecting(url);
+                Link::dial(config.connector(), url.clone(), query)
+            }
+            // One that cannot be used would have ended the shard before it began.
+            None => Link::discover(config, query),
+        };
     }
 
     fn ask(&mut self, identify: bool, renew: bool) {
@@ -308,12 +332,15 @@ impl<P: Platform> Driver<P> {
     /// Drops the connection, or the attempt to make one.
     fn hang_up(&mut self) {
         if let (Link::Dialling(dialling), Some(Timer::Connect)) = (&self.link, self.judging) {
-            let (host, port) = (dialling.url.host(), dialling.url.port());
             let patience = self.config().limits().connect;
-            let error = Error::new(
-                ErrorKind::Connect,
-                format!("no connection to {host}:{port} within {patience:?}"),
-            );
+            let message = match &dialling.url {
+                Some(url) => {
+                    let (host, port) = (url.host(), url.port());
+                    format!("no connection to {host}:{port} within {patience:?}")
+                }
+                None => "no gateway was found and connected to in time".to_owned(),
+            };
+            let error = Error::new(ErrorKind::Connect, message);
             observe::connect_failed(&error, None);
             self.writer.fail(error, self.cursor);
         }
@@ -324,7 +351,9 @@ impl<P: Platform> Driver<P> {
         let (bytes_in, bytes_out) = self.link.traffic();
         self.shown.bytes_in += bytes_in;
         self.shown.bytes_out += bytes_out;
-        self.shown.connected_since = None;
+        if let Some(since) = self.shown.connected_since.take() {
+            self.shown.connected_before += now().saturating_duration_since(since);
+        }
         self.link = Link::None;
         self.reading = Reading::Open;
         self.slow.since = None;
@@ -347,7 +376,7 @@ impl<P: Platform> Driver<P> {
             self.shown.last_disconnect = Some(Cause::Closed { code: Some(code) });
         }
         let error = match (stop, self.refusal.take()) {
-            (Stop::Credentials, Some(refusal)) => refusal,
+            (Stop::Credentials { .. }, Some(refusal)) => refusal,
             (stop, _) => stop_error::<P>(stop),
         };
         self.stop.get_or_insert(error);
@@ -421,10 +450,10 @@ impl<P: Platform> Driver<P> {
             if !self.session.wants_command(now) {
                 return false;
             }
-            let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else {
+            let Poll::Ready(Some(queued)) = self.commands.poll_recv(cx) else {
                 return false;
             };
-            let _internal = self.session.handle(now, Input::Command(command));
+            let _internal = self.session.handle(now, Input::Command(queued.take()));
             self.flush(cx, now);
         }
         true
@@ -612,9 +641,14 @@ impl<P: Platform> Driver<P> {
         let counters = self.session.counters();
         if counters.acks > self.shown.acks {
             self.shown.acks = counters.acks;
+            self.shown.last_ack = Some(now());
             if let Some(latency) = self.session.latency() {
                 self.shown.latency.add(latency);
             }
+        }
+        if counters.heartbeats > self.shown.heartbeats {
+            self.shown.heartbeats = counters.heartbeats;
+            self.shown.last_heartbeat = Some(now());
         }
         let (bytes_in, bytes_out) = self.link.traffic();
         self.shared.show(Status {
@@ -631,6 +665,12 @@ impl<P: Platform> Driver<P> {
             bytes_in: self.shown.bytes_in + bytes_in,
             bytes_out: self.shown.bytes_out + bytes_out,
             connected_since: self.shown.connected_since,
+            // What this connection adds is read where the status is asked for.
+            connected_for: self.shown.connected_before,
+            last_heartbeat: self.shown.last_heartbeat,
+            last_ack: self.shown.last_ack,
+            state_since: self.shown.state_since,
+            state_changes: self.shown.state_changes,
             last_disconnect: self.shown.last_disconnect.clone(),
         });
     }
@@ -644,14 +684,22 @@ fn stop_error<P: Platform>(stop: Stop) -> Error {
             let message = format!("the server closed with code {code}: {meaning}");
             Error::new(ErrorKind::Refused, message).with_close_code(code)
         }
-        Stop::Credentials => Error::new(
-            ErrorKind::Credentials,
-            "the server refused the credentials again and again: check that they are current",
-        ),
+        Stop::Credentials { code } => {
+            let how = code.map_or_else(String::new, |code| format!(", at last with code {code}"));
+            let advice = P::REFUSED_ADVICE;
+            let message =
+                format!("the server refused the credentials again and again{how}: {advice}");
+            let error = Error::new(ErrorKind::Credentials, message);
+            match code {
+                Some(code) => error.with_close_code(code),
+                None => error,
+            }
+        }
         Stop::Forbidden => Error::new(
             ErrorKind::Refused,
-            "the gateway answered HTTP 401 or 403 three times in a row: check its url, and \
-             whether this network may reach it",
+            "the gateway, or the API that tells where it is, answered HTTP 401 or 403 three \
+             times in a row: check the urls and the credentials, and whether this network may \
+             reach it",
         ),
         Stop::Shutdown => Error::new(ErrorKind::Shutdown, "the shard was shut down on request"),
     }
@@ -674,6 +722,10 @@ impl<P: Platform> Future for Driver<P> {
             if !more {
                 this.show();
                 return Poll::Pending;
+            }
+            if this.crowded {
+                this.crowded = false;
+                break;
             }
         }
         this.show();

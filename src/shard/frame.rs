@@ -13,7 +13,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
-    platform::Platform,
+    platform::{DecodeError, Platform},
 };
 
 /// A dispatch as the server sent it: its text, with the parts of its envelope already found.
@@ -162,13 +162,21 @@ impl Frame {
     /// [`ErrorKind::Event`] where `d` is not JSON or does not have the shape of `T`. Nothing
     /// happens to the shard.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        let decoded = json::decode(self.data()).or_else(|problem| match self.exact() {
-            Some(exact) => json::decode(exact.data()),
-            None => Err(problem),
-        });
-        decoded.map_err(|problem| {
+        self.decode_with(json::decode_lean).map_err(|problem| {
             let message = "the payload does not have the shape asked for";
             self.error(message).with_source(problem)
+        })
+    }
+
+    /// Decodes `d`, or, where that fails and a thorough look at the envelope finds `d` elsewhere,
+    /// that.
+    pub(crate) fn decode_with<'a, T>(
+        &'a self,
+        decode: impl Fn(&'a str) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        decode(self.data()).or_else(|problem| match self.exact() {
+            Some(exact) => decode(exact.data()),
+            None => Err(problem),
         })
     }
 

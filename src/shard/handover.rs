@@ -417,9 +417,14 @@ impl Writer {
         {
             return last;
         }
+        let full = queue.waiting.back().map(Batch::len);
         let spare = queue.spare.take();
         drop(queue);
-        spare.unwrap_or_else(batch::from_pool)
+        let mut batch = spare.unwrap_or_else(batch::from_pool);
+        if let Some((bytes, entries)) = full {
+            batch.make_room(bytes, entries);
+        }
+        batch
     }
 
     fn take_spare(&mut self) -> Batch {

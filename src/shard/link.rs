@@ -7,10 +7,11 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::credential::{CredentialError, TokenRequest};
+use super::discovery;
 use crate::{
     codec::inflate::Inflate,
     config::Config,
+    credential::{CredentialError, TokenRequest},
     error::Error,
     id::ShardId,
     limits::Limits,
@@ -29,7 +30,8 @@ pub(super) enum Link {
 
 /// An attempt to connect.
 pub(super) struct Dialling {
-    pub(super) url: GatewayUrl,
+    /// Unknown where it is being discovered.
+    pub(super) url: Option<GatewayUrl>,
     future: BoxFuture<'static, Result<Socket, ConnectError>>,
 }
 
@@ -48,7 +50,14 @@ impl Link {
         let connector = connector.clone();
         let target = url.clone();
         let future = async move { connector.connect(&target, query).await }.boxed();
+        let url = Some(url);
         Self::Dialling(Dialling { url, future })
+    }
+
+    /// Asks where the gateway is first.
+    pub(super) fn discover<P: Platform>(config: &Config<P>, query: &'static str) -> Self {
+        let future = discovery::connect(config.clone(), query);
+        Self::Dialling(Dialling { url: None, future })
     }
 
     pub(super) fn open(socket: Socket, compression: Compression, limits: &Limits) -> Self {

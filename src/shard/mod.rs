@@ -9,13 +9,17 @@
 //! | `own` | May I bring my own events? |
 //! | `sender` | How does one send a command? |
 //! | `status` | How is a shard? |
+//! | `tally` | How often did each event come? |
+//! | `forward` | May somebody else's channel have the events? |
 //! | `resume` | What must be kept over a restart? |
-//! | `credential` | Where does a token come from? |
+//! | `tap` | Who else hears an event? |
+//! | `discovery` | Where is the gateway, where nobody said it? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
 
 mod batch;
-mod credential;
+mod discovery;
 mod driver;
+mod forward;
 mod frame;
 mod handover;
 mod link;
@@ -24,6 +28,9 @@ mod resume;
 mod sender;
 mod shared;
 mod status;
+mod tally;
+#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+mod tap;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 pub(crate) mod tests;
@@ -38,20 +45,28 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
+pub(crate) use self::discovery::Discovery;
 use self::{batch::What, handover::Reader, shared::Shared};
 pub use self::{
-    credential::{CredentialError, CredentialSource, TokenRequest},
     frame::{Frame, Message, Meta},
     own::{OwnEvent, TypedShard, own_names_differ},
     resume::ResumeState,
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
+    tally::EventCounts,
 };
+// Which rooms above ask through these depends on the features.
+#[cfg_attr(
+    not(feature = "discord"),
+    allow(unused_imports, reason = "nobody asks")
+)]
+pub(crate) use self::tap::{Tap, Wanted};
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
 use crate::{
     codec::envelope::Envelope,
     config::Config,
+    credential::CredentialSource,
     error::{Error, ErrorKind},
     id::ShardId,
     notice::Notice,
@@ -222,6 +237,18 @@ impl<P: Platform> Shard<P> {
     /// Whether a session is live: after READY or RESUMED, until the connection ends.
     pub fn is_ready(&self) -> bool {
         self.shared.status().state == State::Active
+    }
+
+    /// Whether the shard connects again by itself when the connection ends: always, until a fatal
+    /// error or a shutdown has ended it.
+    pub fn can_reconnect(&self) -> bool {
+        self.shared.status().can_reconnect()
+    }
+
+    /// How often each event was received since the shard began, by its name on the wire; also
+    /// those that no filter let through.
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
     }
 
     /// The sequence of the last event received, while a session is held.
@@ -428,6 +455,11 @@ impl<P: Platform> ShardHandle<P> {
         self.shared.id
     }
 
+    /// See [`Shard::config`].
+    pub fn config(&self) -> &Config<P> {
+        &self.shared.config
+    }
+
     /// See [`Shard::sender`].
     pub fn sender(&self) -> Sender<P> {
         self.shared.sender()
@@ -448,6 +480,11 @@ impl<P: Platform> ShardHandle<P> {
         self.shared.status().health
     }
 
+    /// See [`Shard::event_counts`].
+    pub fn event_counts(&self) -> EventCounts {
+        self.shared.tally.snapshot()
+    }
+
     /// See [`Shard::resume_state`].
     pub fn resume_state(&self) -> Option<ResumeState> {
         self.shared.resume_state()
@@ -464,6 +501,23 @@ impl<P: Platform> ShardHandle<P> {
         how: Shutdown,
     ) -> impl Future<Output = Option<ResumeState>> + Send + use<P> {
         self.shared.shutdown(how)
+    }
+
+    /// Listens to frames beside the user; starts the shard, if nobody has yet.
+    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+    pub(crate) async fn tap(&self, wanted: Vec<Wanted>) -> Result<Tap<P>, Error> {
+        self.shared.start();
+        Tap::open(Arc::clone(&self.shared), wanted).await
+    }
+
+    /// How many listen so.
+    #[cfg(test)]
+    #[cfg_attr(
+        not(all(feature = "discord", feature = "local-gateway")),
+        expect(dead_code, reason = "nobody asks")
+    )]
+    pub(crate) fn taps(&self) -> usize {
+        self.shared.taps.len()
     }
 }
 

@@ -10,9 +10,9 @@ use std::{
 
 use futures::{future::poll_fn, stream::Stream};
 
-use super::{Frame, Message, Meta, Shard, nothing_taken};
 #[cfg(feature = "discord")]
-use crate::discord::Discord;
+use super::Discord;
+use super::{Frame, Message, Meta, Shard, nothing_taken};
 use crate::{error::Error, notice::Notice, platform::Platform};
 
 /// An event type of your own: of the events that you name, the fields that you name.
@@ -115,6 +115,37 @@ impl Wants {
 /// It does what the [`Shard`] does that it was made of, and shows all of its methods that take
 /// `&self`. Where the events own what they hold it is also a stream, of the events with what is
 /// around each.
+///
+/// Events that borrow do so from the shard: take a [`sender`](Shard::sender) before the loop, to
+/// answer them in it.
+///
+/// ```
+/// use serde::Deserialize;
+/// use shardstream::{Config, Id, Intents, Shard, ShardId, own_events};
+/// use shardstream::local::{Event, Feed, Gateway};
+///
+/// own_events! {
+///     #[derive(Debug, Deserialize)]
+///     struct Typing = "TYPING_START" {
+///         user_id: Id<()>,
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let typing = Event::new("TYPING_START", r#"{"user_id":"80351110224678913"}"#)?;
+/// let gateway = Gateway::builder().feed(Feed::new([typing])).start().await?;
+/// let config = Config::builder("any token", Intents::GUILD_MESSAGE_TYPING)
+///     .gateway_url(gateway.url())
+///     .build()?;
+///
+/// let mut shard = Shard::with_config(ShardId::ONE, config).typed::<Typing>();
+/// let typing = shard.next_event().await?;
+/// assert_eq!(typing.user_id, Id::new(80351110224678913));
+/// assert!(shard.is_ready());
+/// # Ok(())
+/// # }
+/// ```
 pub struct TypedShard<
     E,
     #[cfg(feature = "discord")] P: Platform = Discord,
@@ -467,14 +498,17 @@ macro_rules! own_events {
                 notice: $crate::Notice,
             ) -> ::core::option::Option<Self::Event<$event>> {
                 let _ = &notice;
-                $($crate::own_events!(@notice notice $name $variant [$($payload)?] $($($what)|+)?);)*
+                $($crate::own_events!(
+                    @notice notice $name $variant [$($payload)?] $($($what)|+)?
+                );)*
                 ::core::option::Option::None
             }
         }
     };
     (@enum $($rest:tt)*) => {
         ::core::compile_error!(
-            "own_events!: a variant reads `Name(Payload) = "EVENT_NAME"`, `Name = "EVENT_NAME"`,              `Name(Notice) = notice` or `Name(Frame) = _`"
+            "own_events!: a variant reads `Name(Payload) = \"EVENT_NAME\"`, \
+             `Name = \"EVENT_NAME\"`, `Name(Notice) = notice` or `Name(Frame) = _`"
         );
     };
 
@@ -514,7 +548,8 @@ macro_rules! own_events {
     };
     (@wants $event:ident $variant:ident $($other:tt)*) => {
         ::core::compile_error!(::core::concat!(
-            "own_events!: `", ::core::stringify!($variant), "` is followed by names in quotes with              `|` between them, by `notice` or by `_`, and not by `",
+            "own_events!: `", ::core::stringify!($variant), "` is followed by names in quotes \
+             with `|` between them, by `notice` or by `_`, and not by `",
             ::core::stringify!($($other)*), "`"
         ))
     };
@@ -562,7 +597,8 @@ macro_rules! own_events {
 
     ($($other:tt)*) => {
         ::core::compile_error!(
-            "own_events! declares `enum Name { Variant(Payload) = "EVENT_NAME", .. }` or              `struct Name = "EVENT_NAME" { field: Type, .. }`, each with at most one lifetime"
+            "own_events! declares `enum Name { Variant(Payload) = \"EVENT_NAME\", .. }` or \
+             `struct Name = \"EVENT_NAME\" { field: Type, .. }`, each with at most one lifetime"
         );
     };
 }

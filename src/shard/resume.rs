@@ -68,16 +68,16 @@ impl ResumeState {
         self.shard
     }
 
-    /// What the rules of the conversation start from. The url is held against `base` again: the
+    /// What the rules of the conversation start from. The url is held against the bases again: the
     /// state may come from a file that anybody wrote.
-    pub(super) fn to_resume<P: Platform>(&self, base: &GatewayUrl) -> Resume {
+    pub(super) fn to_resume<P: Platform>(&self, bases: &[GatewayUrl]) -> Resume {
         Resume {
             session_id: self.session_id.clone(),
             seq: self.seq,
             url: self
                 .resume_url
                 .as_deref()
-                .and_then(|url| GatewayUrl::discovered(url, base, P::GATEWAY_HOSTS).ok()),
+                .and_then(|url| GatewayUrl::discovered_by(url, bases, P::GATEWAY_HOSTS).ok()),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::Serialize;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -25,15 +28,17 @@ const RESERVED_OPS: [u64; 3] = [1, 2, 6];
 ///
 /// Commands that set a state and have a limit of their own
 /// ([`Platform::LATEST_WINS`]: on Discord the presence, 5 in 20 seconds) do not keep others
-/// waiting: of those that wait for this limit the latest is sent, and the others never are.
+/// waiting: of those that wait for this limit the latest is sent, and the others never are. What
+/// was set last is set again, by itself, in a session that begins anew, which else would not know
+/// it; so is a raw one, where the platform knows its payload for a valid one.
 pub struct Sender<P> {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Queued>,
     len_max: usize,
     platform: PhantomData<fn() -> P>,
 }
 
 impl<P: Platform> Sender<P> {
-    pub(super) const fn new(commands: mpsc::Sender<Command>, len_max: usize) -> Self {
+    pub(super) const fn new(commands: mpsc::Sender<Queued>, len_max: usize) -> Self {
         Self {
             commands,
             len_max,
@@ -58,7 +63,10 @@ impl<P: Platform> Sender<P> {
         d: &T,
     ) -> Result<(), Error> {
         let command = self.raw(op, d)?;
-        self.commands.send(command).await.map_err(|_| ended())
+        self.commands
+            .send(command.into())
+            .await
+            .map_err(|_| ended())
     }
 
     /// Queues the payload `{"op": op, "d": d}`, if the queue has room.
@@ -83,7 +91,10 @@ impl<P: Platform> Sender<P> {
     /// Dropped before it is done, nothing is queued.
     pub async fn command(&self, command: &(impl platform::Command<P> + Sync)) -> Result<(), Error> {
         let command = self.typed(command)?;
-        self.commands.send(command).await.map_err(|_| ended())
+        self.commands
+            .send(command.into())
+            .await
+            .map_err(|_| ended())
     }
 
     /// Queues a command of the platform, if the queue has room.
@@ -94,6 +105,18 @@ impl<P: Platform> Sender<P> {
     /// ([`Limits::commands_max`](crate::Limits::commands_max)).
     pub fn try_command(&self, command: &impl platform::Command<P>) -> Result<(), Error> {
         self.try_send(self.typed(command)?)
+    }
+
+    /// Room in the queue for this command, which is sent, or not, once there is some. Dropped
+    /// before that, nothing is taken.
+    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+    pub(crate) async fn reserve(
+        &self,
+        command: &(impl platform::Command<P> + Sync),
+    ) -> Result<Reserved<'_>, Error> {
+        let command = self.typed(command)?;
+        let room = self.commands.reserve().await.map_err(|_| ended())?;
+        Ok(Reserved { room, command })
     }
 
     /// How many commands the queue has room for.
@@ -138,11 +161,59 @@ impl<P: Platform> Sender<P> {
 
     fn try_send(&self, command: Command) -> Result<(), Error> {
         self.commands
-            .try_send(command)
+            .try_send(command.into())
             .map_err(|error| match error {
                 TrySendError::Closed(_) => ended(),
                 TrySendError::Full(_) => refused("the send queue is full"),
             })
+    }
+}
+
+/// A command with its place in the queue.
+#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+#[derive(Debug)]
+pub(crate) struct Reserved<'a> {
+    room: mpsc::Permit<'a, Queued>,
+    command: Command,
+}
+
+#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+impl Reserved<'_> {
+    /// Queues the command. What is returned tells when it is taken from the queue to be sent,
+    /// which may take as long as the rate limit and a lost connection make it.
+    pub(crate) fn send(self) -> oneshot::Receiver<()> {
+        let (taken, heard) = oneshot::channel();
+        self.room.send(Queued {
+            command: self.command,
+            taken: Some(taken),
+        });
+        heard
+    }
+}
+
+/// A command in the queue.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) command: Command,
+    /// Who wants to know when it is taken from there.
+    taken: Option<oneshot::Sender<()>>,
+}
+
+impl Queued {
+    /// The command, to be sent now.
+    pub(super) fn take(self) -> Command {
+        if let Some(taken) = self.taken {
+            // Who gave up has dropped the other end.
+            let _gone = taken.send(()).is_err();
+        }
+        self.command
+    }
+}
+
+impl From<Command> for Queued {
+    fn from(command: Command) -> Self {
+        let taken = None;
+        Self { command, taken }
     }
 }
 
@@ -181,10 +252,10 @@ mod tests {
     use serde_json::json;
     use tokio::sync::mpsc;
 
-    use super::Sender;
+    use super::{Queued, Sender};
     use crate::{discord::Discord, error::ErrorKind, session};
 
-    fn sender(room: usize) -> (Sender<Discord>, mpsc::Receiver<session::Command>) {
+    fn sender(room: usize) -> (Sender<Discord>, mpsc::Receiver<Queued>) {
         let (commands, receiver) = mpsc::channel(room);
         (Sender::new(commands, 4096), receiver)
     }
@@ -197,7 +268,7 @@ mod tests {
             assert_eq!(sent.is_err(), [1, 2, 6].contains(&op), "{op}");
             match sent {
                 Ok(()) => {
-                    let command = queue.try_recv().unwrap();
+                    let command = queue.try_recv().unwrap().take();
                     assert_eq!(command.op, op);
                     assert_eq!(
                         String::from_utf8(command.payload).unwrap(),
@@ -246,8 +317,8 @@ mod tests {
         let waiting = sender.send_payload(3, &3);
         let (first, sent) = futures::future::join(queue.recv(), waiting).await;
         sent.unwrap();
-        assert!(first.unwrap().payload.ends_with(b"1}"));
-        assert!(queue.recv().await.unwrap().payload.ends_with(b"3}"));
+        assert!(first.unwrap().take().payload.ends_with(b"1}"));
+        assert!(queue.recv().await.unwrap().take().payload.ends_with(b"3}"));
     }
 
     #[tokio::test]
@@ -260,8 +331,9 @@ mod tests {
         let expected = Some(session::Command { op: 3, payload });
         sender.try_command(&presence).unwrap();
         sender.command(&Command::from(presence)).await.unwrap();
-        assert_eq!(queue.recv().await, expected);
-        assert_eq!(queue.recv().await, expected);
+        for _ in 0..2 {
+            assert_eq!(queue.recv().await.map(Queued::take), expected);
+        }
         let (narrow, _queue) = mpsc::channel(1);
         let narrow: Sender<Discord> = Sender::new(narrow, 10);
         let refused = narrow.try_command(&UpdatePresence::new(BotStatus::Idle));

@@ -18,8 +18,10 @@ use super::{
     handover::{Handover, lock},
     own::Wants,
     resume::ResumeState,
-    sender::Sender,
+    sender::{Queued, Sender},
     status::{Health, Status, Watch},
+    tally::Tally,
+    tap::Taps,
 };
 use crate::{
     config::Config,
@@ -27,7 +29,7 @@ use crate::{
     id::ShardId,
     observe,
     platform::Platform,
-    session::{Command, Reconnect, Resume, Shutdown, State},
+    session::{Reconnect, Resume, Shutdown, State},
 };
 
 /// What all who hold a part of the shard share.
@@ -35,7 +37,9 @@ pub(super) struct Shared<P: Platform> {
     pub(super) id: ShardId,
     pub(super) config: Config<P>,
     pub(super) handover: Arc<Handover>,
-    commands: mpsc::Sender<Command>,
+    pub(super) tally: Tally,
+    pub(super) taps: Taps,
+    commands: mpsc::Sender<Queued>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
     held: Mutex<Option<Held>>,
@@ -63,7 +67,7 @@ pub(super) struct Requests {
 #[derive(Default)]
 enum Stage {
     /// Nobody has asked for an event yet.
-    Waiting(mpsc::Receiver<Command>),
+    Waiting(mpsc::Receiver<Queued>),
     Starting,
     Running(AbortHandle),
     #[default]
@@ -92,6 +96,8 @@ impl<P: Platform> Shared<P> {
         let shared = Arc::new(Self {
             id,
             handover: Handover::new(limits, cursor),
+            tally: Tally::default(),
+            taps: Taps::new(limits.buffered_bytes_max),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
             control: Mutex::new(Control {
@@ -125,9 +131,7 @@ impl<P: Platform> Shared<P> {
             self.finish(&Error::new(ErrorKind::Configuration, problem));
             return;
         };
-        let Some(task) = Driver::spawn(&runtime, Arc::clone(self), commands) else {
-            return;
-        };
+        let task = Driver::spawn(&runtime, Arc::clone(self), commands);
         let mut control = lock(&self.control);
         if control.abandoned {
             drop(control);
@@ -148,7 +152,10 @@ impl<P: Platform> Shared<P> {
             if first {
                 status.state = State::Stopped;
                 status.health = Health::Dead { why };
-                status.connected_since = None;
+                if let Some(since) = status.connected_since.take() {
+                    let now = tokio::time::Instant::now().into_std();
+                    status.connected_for += now.saturating_duration_since(since);
+                }
             }
             first
         });
@@ -203,6 +210,10 @@ impl<P: Platform> Shared<P> {
         status.seq_taken = (taken.session > 0).then_some(taken.seq);
         status.buffered_events = load.events;
         status.buffered_bytes = load.bytes;
+        if let Some(since) = status.connected_since {
+            let now = tokio::time::Instant::now().into_std();
+            status.connected_for += now.saturating_duration_since(since);
+        }
         status
     }
 
@@ -296,7 +307,7 @@ fn restored<P: Platform>(id: ShardId, config: &Config<P>) -> Option<Held> {
         return None;
     }
     Some(Held {
-        resume: state.to_resume::<P>(config.gateway_url()?),
+        resume: state.to_resume::<P>(&config.bases()),
         session: 1,
         begins: state.seq(),
     })

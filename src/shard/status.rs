@@ -45,6 +45,16 @@ pub struct Status {
     pub buffered_bytes: usize,
     /// When the current connection was opened.
     pub connected_since: Option<Instant>,
+    /// How long connections were open in all, this one included.
+    pub connected_for: Duration,
+    /// When the last heartbeat was sent.
+    pub last_heartbeat: Option<Instant>,
+    /// When the last ack came.
+    pub last_ack: Option<Instant>,
+    /// Since when the shard waits for what [`state`](Self::state) says.
+    pub state_since: Instant,
+    /// How often the state has changed since the shard began.
+    pub state_changes: u64,
     /// Why the last connection ended.
     pub last_disconnect: Option<Cause>,
 }
@@ -153,8 +163,18 @@ impl Status {
             buffered_events: 0,
             buffered_bytes: 0,
             connected_since: None,
+            connected_for: Duration::ZERO,
+            last_heartbeat: None,
+            last_ack: None,
+            state_since: now,
+            state_changes: 0,
             last_disconnect: None,
         }
+    }
+
+    /// Whether the shard connects again by itself: it has not ended.
+    pub const fn can_reconnect(&self) -> bool {
+        !matches!(self.health, Health::Dead { .. })
     }
 
     /// Whether somebody who watches should hear of the step to `next`: not of every event.
@@ -185,6 +205,11 @@ impl fmt::Debug for Status {
             .field("buffered_events", &self.buffered_events)
             .field("buffered_bytes", &self.buffered_bytes)
             .field("connected_since", &self.connected_since)
+            .field("connected_for", &self.connected_for)
+            .field("last_heartbeat", &self.last_heartbeat)
+            .field("last_ack", &self.last_ack)
+            .field("state_since", &self.state_since)
+            .field("state_changes", &self.state_changes)
             .field("last_disconnect", &self.last_disconnect)
             .finish()
     }

@@ -6,4 +6,6 @@ mod faults;
 mod filters;
 mod life;
 mod own;
+#[cfg(feature = "qq")]
+mod qq;
 mod slow;

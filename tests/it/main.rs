@@ -1,5 +1,11 @@
 //! What users see: the programs as processes, shards over real sockets.
 
+#![cfg(all(
+    feature = "discord",
+    feature = "qq",
+    feature = "http",
+    feature = "zlib-rs"
+))]
 #![allow(
     clippy::unchecked_time_subtraction,
     clippy::unwrap_used,
@@ -10,4 +16,6 @@ mod choices;
 mod faults;
 mod process;
 mod programs;
+mod qq;
+mod qq_local;
 mod secrets;

@@ -136,7 +136,7 @@ impl Drop for Program {
 }
 
 /// Where cargo has put an example: beside the folder of this test.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test
         .parent()

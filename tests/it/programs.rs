@@ -16,7 +16,7 @@ fn tail(url: &str, more: &[&str]) -> Program {
 
 /// The names of the dispatches of a folder's frames, in the order of the file names, without
 /// those that a server makes by itself.
-fn names_in(folder: &Path) -> Vec<String> {
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
@@ -33,7 +33,7 @@ fn names_in(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-fn is_served(name: &str) -> bool {
+pub(crate) fn is_served(name: &str) -> bool {
     !matches!(name, "READY" | "RESUMED")
 }
 
@@ -278,4 +278,60 @@ fn a_fatal_close_names_its_code_and_exits_with_1() {
     );
     assert_eq!(tail.wait().0.code(), Some(1));
     gateway.terminate();
+}
+
+#[test]
+fn the_members_example_finds_who_is_there_and_names_who_is_not() {
+    let mut program = Program::start("members", &[""; 0], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{stderr}");
+    let expected = [
+        "1 guilds have come, 0 have not",
+        "refused: limit: 101 is not from 1 to 100",
+        "2500 members, 0 not found",
+        "  gull1",
+        "  gull2",
+        "  heron3",
+        "3 members, 0 not found",
+        "  heron3",
+        "  heron1003",
+        "  heron2003",
+        "1 members, 1 not found",
+        "  heron3",
+    ];
+    assert_eq!(program.seen, expected, "{stderr}");
+    assert_eq!(stderr, "");
+}
+
+/// Runs a program that ends by itself, and gives what it printed.
+fn printed(name: &str) -> Vec<String> {
+    let mut program = Program::start::<&str>(name, &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{name}: {stderr}");
+    assert_eq!(stderr, "", "{name}");
+    std::mem::take(&mut program.seen)
+}
+
+#[test]
+fn own_events_prints_the_fields_that_it_names() {
+    let lines = [
+        "connected",
+        "80351110224678913 is typing",
+        "ines says \"The lamp is lit. \u{c4} light in the fog \u{1f526}\"",
+        "otto says \"Seen from the pier.\"",
+        "otto says \"Seen from the pier, twice.\"",
+        "somebody joined",
+    ];
+    assert_eq!(printed("own_events"), lines);
+}
+
+#[test]
+fn raw_forwards_the_frames_that_it_wants() {
+    let lines = [
+        "seq=4 MESSAGE_CREATE: Some(\"The lamp is lit. \u{c4} light in the fog \u{1f526}\")",
+        "seq=7 MESSAGE_CREATE: Some(\"Seen from the pier.\")",
+        "seq=10 MESSAGE_UPDATE: Some(\"Seen from the pier, twice.\")",
+        "seq=14 A_NEW_EVENT_NOBODY_KNOWS: None",
+    ];
+    assert_eq!(printed("raw"), lines);
 }

@@ -190,7 +190,6 @@ mod tests {
     }
 
     /// Name and payload of each frame in a folder.
-    #[cfg(feature = "discord")]
     fn frames(folder: &std::path::Path) -> Vec<(String, String)> {
         #[derive(Deserialize)]
         struct Frame<'a> {
@@ -207,12 +206,38 @@ mod tests {
         frames.collect()
     }
 
+    struct Frames {
+        /// Our own: one of each event.
+        own: &'static str,
+        /// The folder of captured ones.
+        captured: &'static str,
+        decode: fn(&str, &str) -> String,
+        /// So many of our own simd-json takes; it refuses those that hold raw JSON.
+        taken_min: u32,
+    }
+
+    /// The events of each platform that is built in.
+    const PLATFORMS: &[Frames] = &[
+        #[cfg(feature = "discord")]
+        Frames {
+            own: "tests/events/frames",
+            captured: "discord",
+            decode: |name, data| format!("{:?}", crate::discord::Event::decode(name, data)),
+            taken_min: 70,
+        },
+        #[cfg(feature = "qq")]
+        Frames {
+            own: "tests/qq/frames",
+            captured: "qq",
+            decode: |name, data| format!("{:?}", crate::qq::Event::decode(name, data)),
+            taken_min: 30,
+        },
+    ];
+
     /// Both back ends on one event; whether simd-json took it.
-    #[cfg(feature = "discord")]
-    fn agree_on_event(name: &str, data: &str) -> bool {
+    fn agree_on_event(platform: &Frames, name: &str, data: &str) -> bool {
         let taken = TAKEN.get();
-        let read = || format!("{:?}", crate::discord::Event::decode(name, data));
-        let (simd, serde) = both(read);
+        let (simd, serde) = both(|| (platform.decode)(name, data));
         let pairs = simd.chars().zip(serde.chars());
         let same = pairs.take_while(|(simd, serde)| simd == serde).count();
         let shown = |text: &str| text.chars().skip(same).take(80).collect::<String>();
@@ -226,7 +251,6 @@ mod tests {
     }
 
     /// Method: our own frames of every event, and each of them changed at many places.
-    #[cfg(feature = "discord")]
     #[test]
     fn every_event_whole_or_broken_is_read_alike() {
         const BYTES: &[u8] = br#"{}[]:,"\\0159-+.eEtfnu /"#;
@@ -234,27 +258,60 @@ mod tests {
         let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
         println!("SHARDSTREAM_SEED={seed}");
         let mut random = fastrand::Rng::with_seed(seed);
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events/frames");
-        let (mut whole, mut broken) = (0, 0);
-        for (name, data) in frames(folder.as_ref()) {
-            whole += u32::from(agree_on_event(&name, &data));
-            for _ in 0..200 {
-                let mut bytes = data.clone().into_bytes();
-                for _ in 0..random.usize(1..3) {
-                    let (at, byte) = (random.usize(..bytes.len()), *random.choice(BYTES).unwrap());
-                    match random.u8(0..3) {
-                        0 => bytes[at] = byte,
-                        1 => bytes.insert(at, byte),
-                        _ => _ = bytes.remove(at),
+        for platform in PLATFORMS {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(platform.own);
+            let (mut whole, mut broken) = (0, 0);
+            for (name, data) in frames(&folder) {
+                whole += u32::from(agree_on_event(platform, &name, &data));
+                for _ in 0..200 {
+                    let mut bytes = data.clone().into_bytes();
+                    for _ in 0..random.usize(1..3) {
+                        let at = random.usize(..bytes.len());
+                        let byte = *random.choice(BYTES).unwrap();
+                        match random.u8(0..3) {
+                            0 => bytes[at] = byte,
+                            // The last byte stays, so that there is a place to change.
+                            1 if bytes.len() > 1 => _ = bytes.remove(at),
+                            _ => bytes.insert(at, byte),
+                        }
+                    }
+                    if let Ok(data) = String::from_utf8(bytes) {
+                        broken += u32::from(!agree_on_event(platform, &name, &data));
                     }
                 }
-                if let Ok(data) = String::from_utf8(bytes) {
-                    broken += u32::from(!agree_on_event(&name, &data));
-                }
+            }
+            println!("{}: {whole} whole, {broken} broken refused", platform.own);
+            assert!(
+                whole > platform.taken_min && broken > 1000,
+                "{whole} {broken}"
+            );
+        }
+    }
+
+    #[cfg(all(feature = "discord", feature = "local-gateway"))]
+    #[test]
+    fn generated_frames_are_read_alike() {
+        use crate::local::Traffic;
+
+        let seed = std::env::var("SHARDSTREAM_SEED").ok();
+        let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
+        println!("SHARDSTREAM_SEED={seed}");
+        let mut taken = 0;
+        for (traffic, count) in [
+            (Traffic::every(seed), 4000),
+            (Traffic::mixed(seed), 3000),
+            (
+                Traffic::every(seed).unknown_fields(10).unknown_values(5),
+                2000,
+            ),
+            (Traffic::every(seed).required_only(), 1000),
+        ] {
+            for event in traffic.take(count) {
+                taken += u32::from(agree_on_event(&PLATFORMS[0], event.name(), event.data()));
             }
         }
-        println!("{whole} taken whole, {broken} broken refused");
-        assert!(whole > 70 && broken > 1000, "{whole} {broken}");
+        println!("{taken} of 10000 taken by simd-json");
+        assert!(taken > 9000, "{taken}");
     }
 
     #[cfg(feature = "discord")]
@@ -264,12 +321,14 @@ mod tests {
             eprintln!("skipped: SHARDSTREAM_FIXTURES is not set");
             return;
         };
-        let frames = frames(&std::path::Path::new(&folder).join("discord"));
-        let taken = frames
-            .iter()
-            .filter(|(name, data)| agree_on_event(name, data))
-            .count();
-        println!("{taken} of {} taken by simd-json", frames.len());
-        assert!(taken > frames.len() / 2);
+        for platform in PLATFORMS {
+            let frames = frames(&std::path::Path::new(&folder).join(platform.captured));
+            let taken = frames
+                .iter()
+                .filter(|(name, data)| agree_on_event(platform, name, data))
+                .count();
+            println!("{}: {taken} of {} taken", platform.captured, frames.len());
+            assert!(taken > frames.len() / 2);
+        }
     }
 }

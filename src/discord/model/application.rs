@@ -1,6 +1,7 @@
 //! What does an application have? Parts of it, entitlements, integrations, and marker types.
 
 use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Guild, ImageHash, Role, Timestamp, User};
 use crate::id::Id;
@@ -42,7 +43,7 @@ object! {
         id: Id<Application> = required,
         flags: Option<ApplicationFlags> = optional,
         /// The same with bits beyond 32, since 2026.
-        flags_new: Option<ApplicationFlags> = optional,
+        flags_new: Option<ApplicationFlagsText> = optional,
     }
 }
 
@@ -51,12 +52,31 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/application#application-object>
     pub struct Application {
-        id: Option<Id<Application>> = optional,
-        name: CompactString = default,
-        icon: Option<ImageHash> = nullable,
-        description: CompactString = default,
-        cover_image: Option<ImageHash> = optional,
+        id: Option<Id<Application>> = loose,
+        name: CompactString = loose_default,
+        icon: Option<ImageHash> = loose_nullable,
+        description: CompactString = loose_default,
+        cover_image: Option<ImageHash> = loose,
+        rpc_origins: Vec<CompactString> = loose_sparse,
+        /// Whether others than the owner may add it.
+        bot_public: Option<bool> = loose,
+        bot_require_code_grant: Option<bool> = loose,
         bot: Option<Box<User>> = optional,
+        owner: Option<Box<User>> = optional,
+        terms_of_service_url: Option<CompactString> = loose,
+        privacy_policy_url: Option<CompactString> = loose,
+        /// What signs the interactions that it gets over HTTP, as hex digits.
+        verify_key: Option<CompactString> = loose,
+        /// Its own guild.
+        guild_id: Option<Id<Guild>> = loose,
+        /// What a game sells to play it.
+        primary_sku_id: Option<Id<Sku>> = loose,
+        /// What its page in the store is named.
+        slug: Option<CompactString> = loose,
+        flags: Option<ApplicationFlags> = optional,
+        /// The same with bits beyond 32, since 2026.
+        flags_new: Option<ApplicationFlagsText> = optional,
+        tags: Vec<CompactString> = loose_sparse,
     }
 }
 
@@ -78,6 +98,25 @@ flags! {
     }
 }
 
+/// The flags of an application as a decimal text; a number is accepted too.
+///
+/// <https://docs.discord.com/developers/resources/application#application-object>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "another form of the same set")]
+pub struct ApplicationFlagsText(pub ApplicationFlags);
+
+impl Serialize for ApplicationFlagsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.bits())
+    }
+}
+
+impl<'de> Deserialize<'de> for ApplicationFlagsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ApplicationFlags::deserialize(deserializer).map(Self)
+    }
+}
+
 object! {
     /// The right of a user or guild to something that an application sells.
     ///
@@ -86,13 +125,13 @@ object! {
         id: Id<Entitlement> = required,
         sku_id: Id<Sku> = required,
         application_id: Id<Application> = required,
-        user_id: Option<Id<User>> = optional,
+        user_id: Option<Id<User>> = loose,
         kind as "type": EntitlementKind = required,
-        deleted: bool = default,
-        starts_at: Option<Timestamp> = nullable,
-        ends_at: Option<Timestamp> = nullable,
-        guild_id: Option<Id<Guild>> = optional,
-        consumed: Option<bool> = optional,
+        deleted: bool = loose_default,
+        starts_at: Option<Timestamp> = loose_nullable,
+        ends_at: Option<Timestamp> = loose_nullable,
+        guild_id: Option<Id<Guild>> = loose,
+        consumed: Option<bool> = loose,
     }
 }
 
@@ -119,15 +158,15 @@ object! {
     pub struct Subscription {
         id: Id<Subscription> = required,
         user_id: Id<User> = required,
-        sku_ids: Vec<Id<Sku>> = default,
-        entitlement_ids: Vec<Id<Entitlement>> = default,
+        sku_ids: Vec<Id<Sku>> = loose_default,
+        entitlement_ids: Vec<Id<Entitlement>> = loose_default,
         renewal_sku_ids: Option<Vec<Id<Sku>>> = nullable,
         current_period_start: Timestamp = required,
         current_period_end: Timestamp = required,
         status: SubscriptionStatus = required,
-        canceled_at: Option<Timestamp> = nullable,
+        canceled_at: Option<Timestamp> = loose_nullable,
         /// ISO 3166-1 alpha-2.
-        country: Option<CompactString> = optional,
+        country: Option<CompactString> = loose,
     }
 }
 
@@ -149,24 +188,24 @@ object! {
     pub struct Integration {
         id: Id<Integration> = required,
         /// In events only.
-        guild_id: Option<Id<Guild>> = optional,
-        name: CompactString = default,
+        guild_id: Option<Id<Guild>> = loose,
+        name: CompactString = loose_default,
         /// `twitch`, `youtube`, `discord` or `guild_subscription`.
         kind as "type": CompactString = required,
-        enabled: bool = default,
-        syncing: Option<bool> = optional,
-        role_id: Option<Id<Role>> = optional,
-        enable_emoticons: Option<bool> = optional,
+        enabled: bool = loose_default,
+        syncing: Option<bool> = loose,
+        role_id: Option<Id<Role>> = loose,
+        enable_emoticons: Option<bool> = loose,
         expire_behavior: Option<IntegrationExpireBehavior> = optional,
         /// In days.
-        expire_grace_period: Option<u32> = optional,
+        expire_grace_period: Option<u32> = loose,
         user: Option<Box<User>> = optional,
         account: IntegrationAccount = required,
-        synced_at: Option<Timestamp> = optional,
-        subscriber_count: Option<u32> = optional,
-        revoked: Option<bool> = optional,
+        synced_at: Option<Timestamp> = loose,
+        subscriber_count: Option<u32> = loose,
+        revoked: Option<bool> = loose,
         application: Option<Box<Application>> = optional,
-        scopes: Vec<CompactString> = sparse,
+        scopes: Vec<CompactString> = loose_sparse,
     }
 }
 
@@ -177,7 +216,7 @@ object! {
     pub struct IntegrationAccount {
         /// Not a snowflake for every service.
         id: CompactString = required,
-        name: CompactString = default,
+        name: CompactString = loose_default,
     }
 }
 

@@ -18,64 +18,64 @@ object! {
         id: Id<Channel> = required,
         kind as "type": ChannelKind = required,
         /// Absent in the lists of a guild.
-        guild_id: Option<Id<Guild>> = optional,
-        position: Option<i64> = optional,
+        guild_id: Option<Id<Guild>> = loose,
+        position: Option<i64> = loose,
         permission_overwrites: Vec<PermissionOverwrite> = sparse,
-        name: Option<CompactString> = optional,
-        topic: Option<CompactString> = optional,
-        nsfw: Option<bool> = optional,
+        name: Option<CompactString> = loose,
+        topic: Option<CompactString> = loose,
+        nsfw: Option<bool> = loose,
         /// The last message, or in forums the last thread; may be gone.
-        last_message_id: Option<Id<Message>> = optional,
+        last_message_id: Option<Id<Message>> = loose,
         /// In bits per second.
-        bitrate: Option<u32> = optional,
+        bitrate: Option<u32> = loose,
         /// 0 for no limit.
-        user_limit: Option<u32> = optional,
+        user_limit: Option<u32> = loose,
         /// In seconds.
-        rate_limit_per_user: Option<u32> = optional,
+        rate_limit_per_user: Option<u32> = loose,
         /// Who is in a direct message.
         recipients: Vec<User> = sparse,
-        icon: Option<ImageHash> = optional,
+        icon: Option<ImageHash> = loose,
         /// Who created a thread or group.
-        owner_id: Option<Id<User>> = optional,
-        application_id: Option<Id<Application>> = optional,
-        managed: Option<bool> = optional,
+        owner_id: Option<Id<User>> = loose,
+        application_id: Option<Id<Application>> = loose,
+        managed: Option<bool> = loose,
         /// The category, or a thread's channel.
-        parent_id: Option<Id<Channel>> = optional,
-        last_pin_timestamp: Option<Timestamp> = optional,
+        parent_id: Option<Id<Channel>> = loose,
+        last_pin_timestamp: Option<Timestamp> = loose,
         /// `None` for automatic.
-        rtc_region: Option<CompactString> = optional,
+        rtc_region: Option<CompactString> = loose,
         video_quality_mode: Option<VideoQualityMode> = optional,
         /// Messages of a thread, without deleted ones.
-        message_count: Option<u32> = optional,
+        message_count: Option<u32> = loose,
         /// Stops at 50.
-        member_count: Option<u32> = optional,
+        member_count: Option<u32> = loose,
         thread_metadata: Option<Box<ThreadMetadata>> = optional,
         /// The bot's own membership of a thread.
         member: Option<Box<ThreadMember>> = optional,
         /// In minutes.
-        default_auto_archive_duration: Option<u32> = optional,
+        default_auto_archive_duration: Option<u32> = loose,
         /// Of the invoking user, with overwrites; only in interactions.
         permissions: Option<Permissions> = optional,
         /// Of the application, with overwrites; only in interactions.
         app_permissions: Option<Permissions> = optional,
         flags: Option<ChannelFlags> = optional,
         /// Messages of a thread, with deleted ones.
-        total_message_sent: Option<u64> = optional,
+        total_message_sent: Option<u64> = loose,
         /// Tags that a forum offers.
         available_tags: Vec<ForumTag> = sparse,
         /// Tags of a thread in a forum.
-        applied_tags: Vec<Id<ForumTag>> = sparse,
+        applied_tags: Vec<Id<ForumTag>> = loose_sparse,
         default_reaction_emoji: Option<Box<DefaultReaction>> = optional,
         /// In seconds.
-        default_thread_rate_limit_per_user: Option<u32> = optional,
+        default_thread_rate_limit_per_user: Option<u32> = loose,
         default_sort_order: Option<ForumSortOrder> = optional,
         default_forum_layout: Option<ForumLayout> = optional,
         /// What happens in a voice channel; in `GUILD_CREATE`.
-        status: Option<CompactString> = optional,
+        status: Option<CompactString> = loose,
         /// When someone joined the empty voice channel, in seconds; in `GUILD_CREATE`.
-        voice_start_time: Option<i64> = optional,
+        voice_start_time: Option<i64> = loose,
         /// Whether `THREAD_CREATE` means a new thread rather than one that the bot came into.
-        newly_created: Option<bool> = optional,
+        newly_created: Option<bool> = loose,
     }
 }
 
@@ -122,6 +122,8 @@ flags! {
         HIDE_MEDIA_DOWNLOAD_OPTIONS = 15,
         /// The bot cannot view the channel; most of what it holds is made up.
         OBFUSCATED = 17,
+        /// Users must agree to see what is in it.
+        IS_SPOILER_CHANNEL = 21,
     }
 }
 
@@ -174,16 +176,16 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/channel#thread-metadata-object>
     pub struct ThreadMetadata {
-        archived: bool = default,
+        archived: bool = loose_default,
         /// In minutes.
-        auto_archive_duration: u32 = default,
+        auto_archive_duration: u32 = loose_default,
         /// When the thread was last archived or unarchived.
-        archive_timestamp: Option<Timestamp> = nullable,
-        locked: bool = default,
+        archive_timestamp: Option<Timestamp> = loose_nullable,
+        locked: bool = loose_default,
         /// Whether others than moderators may add members; of private threads.
-        invitable: Option<bool> = optional,
+        invitable: Option<bool> = loose,
         /// Only of threads created after 2022-01-09.
-        create_timestamp: Option<Timestamp> = optional,
+        create_timestamp: Option<Timestamp> = loose,
     }
 }
 
@@ -193,11 +195,11 @@ object! {
     /// <https://docs.discord.com/developers/resources/channel#thread-member-object>
     pub struct ThreadMember {
         /// The thread's.
-        id: Option<Id<Channel>> = optional,
-        user_id: Option<Id<User>> = optional,
+        id: Option<Id<Channel>> = loose,
+        user_id: Option<Id<User>> = loose,
         join_timestamp: Timestamp = required,
         /// The user's notification settings.
-        flags: u64 = default,
+        flags: u64 = loose_default,
         member: Option<Box<Member>> = optional,
         presence: Option<Box<Presence>> = optional,
     }
@@ -209,11 +211,11 @@ object! {
     /// <https://docs.discord.com/developers/resources/channel#forum-tag-object>
     pub struct ForumTag {
         id: Id<ForumTag> = required,
-        name: CompactString = default,
+        name: CompactString = loose_default,
         /// Whether only moderators may use it.
-        moderated: bool = default,
-        emoji_id: Option<Id<Emoji>> = nullable,
-        emoji_name: Option<CompactString> = nullable,
+        moderated: bool = loose_default,
+        emoji_id: Option<Id<Emoji>> = loose_nullable,
+        emoji_name: Option<CompactString> = loose_nullable,
     }
 }
 
@@ -222,7 +224,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/channel#default-reaction-object>
     pub struct DefaultReaction {
-        emoji_id: Option<Id<Emoji>> = nullable,
-        emoji_name: Option<CompactString> = nullable,
+        emoji_id: Option<Id<Emoji>> = loose_nullable,
+        emoji_name: Option<CompactString> = loose_nullable,
     }
 }

@@ -10,17 +10,17 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/emoji#emoji-object>
     pub struct Emoji {
-        id: Option<Id<Emoji>> = nullable,
-        name: Option<CompactString> = nullable,
+        id: Option<Id<Emoji>> = loose_nullable,
+        name: Option<CompactString> = loose_nullable,
         /// Who may use it; everyone where empty.
-        roles: Vec<Id<Role>> = sparse,
+        roles: Vec<Id<Role>> = loose_sparse,
         /// Who uploaded it.
         user: Option<Box<User>> = optional,
-        require_colons: Option<bool> = optional,
-        managed: bool = sparse,
-        animated: bool = sparse,
+        require_colons: Option<bool> = loose,
+        managed: bool = loose_sparse,
+        animated: bool = loose_sparse,
         /// False where the guild lost the boosts for it.
-        available: Option<bool> = optional,
+        available: Option<bool> = loose,
     }
 }
 
@@ -29,10 +29,10 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/emoji#emoji-object>
     pub struct PartialEmoji {
-        id: Option<Id<Emoji>> = nullable,
+        id: Option<Id<Emoji>> = loose_nullable,
         /// `None` where a custom emoji was deleted.
-        name: Option<CompactString> = nullable,
-        animated: bool = sparse,
+        name: Option<CompactString> = loose_nullable,
+        animated: bool = loose_sparse,
     }
 }
 
@@ -42,18 +42,18 @@ object! {
     /// <https://docs.discord.com/developers/resources/sticker#sticker-object>
     pub struct Sticker {
         id: Id<Sticker> = required,
-        name: CompactString = required,
-        description: Option<CompactString> = nullable,
+        name: CompactString = loose_default,
+        description: Option<CompactString> = loose_nullable,
         /// What it is found by.
-        tags: CompactString = default,
+        tags: CompactString = loose_default,
         kind as "type": StickerKind = required,
-        format_type: StickerFormat = required,
+        format_type: Option<StickerFormat> = nullable,
         /// False where the guild lost the boosts for it.
-        available: Option<bool> = optional,
-        guild_id: Option<Id<Guild>> = optional,
+        available: Option<bool> = loose,
+        guild_id: Option<Id<Guild>> = loose,
         user: Option<Box<User>> = optional,
-        pack_id: Option<Id<StickerPack>> = optional,
-        sort_value: Option<u32> = optional,
+        pack_id: Option<Id<StickerPack>> = loose,
+        sort_value: Option<u32> = loose,
     }
 }
 
@@ -63,7 +63,7 @@ object! {
     /// <https://docs.discord.com/developers/resources/sticker#sticker-item-object>
     pub struct StickerItem {
         id: Id<Sticker> = required,
-        name: CompactString = required,
+        name: CompactString = loose_default,
         format_type: StickerFormat = required,
     }
 }
@@ -95,15 +95,15 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/soundboard#soundboard-sound-object>
     pub struct SoundboardSound {
-        name: CompactString = required,
+        name: CompactString = loose_default,
         sound_id: Id<SoundboardSound> = required,
         /// From 0 to 1.
-        volume: f64 = required,
-        emoji_id: Option<Id<Emoji>> = nullable,
-        emoji_name: Option<CompactString> = nullable,
-        guild_id: Option<Id<Guild>> = optional,
+        volume: f64 = loose_default,
+        emoji_id: Option<Id<Emoji>> = loose_nullable,
+        emoji_name: Option<CompactString> = loose_nullable,
+        guild_id: Option<Id<Guild>> = loose,
         /// False where the guild lost the boosts for it.
-        available: bool = default,
+        available: bool = loose_default,
         user: Option<Box<User>> = optional,
     }
 }

@@ -19,57 +19,58 @@ object! {
     /// <https://docs.discord.com/developers/resources/guild#guild-object>
     pub struct Guild, slots GuildSlots {
         id: Id<Guild> = required,
-        name: CompactString = required,
-        icon: Option<ImageHash> = nullable,
-        splash: Option<ImageHash> = nullable,
-        discovery_splash: Option<ImageHash> = nullable,
+        name: CompactString = loose_default,
+        icon: Option<ImageHash> = loose_nullable,
+        splash: Option<ImageHash> = loose_nullable,
+        discovery_splash: Option<ImageHash> = loose_nullable,
         owner_id: Id<User> = required,
         /// Deprecated.
-        region: Option<CompactString> = optional,
-        afk_channel_id: Option<Id<Channel>> = nullable,
+        region: Option<CompactString> = loose,
+        afk_channel_id: Option<Id<Channel>> = loose_nullable,
         /// In seconds.
-        afk_timeout: u32 = default,
-        widget_enabled: Option<bool> = optional,
-        widget_channel_id: Option<Id<Channel>> = optional,
+        afk_timeout: u32 = loose_default,
+        widget_enabled: Option<bool> = loose,
+        widget_channel_id: Option<Id<Channel>> = loose,
         verification_level: VerificationLevel = required,
         default_message_notifications: DefaultMessageNotifications = required,
         explicit_content_filter: ExplicitContentFilter = required,
         roles: Vec<Role> = default,
         emojis: Vec<Emoji> = default,
         /// What the guild can do: an open set of texts.
-        features: Vec<CompactString> = default,
+        features: Vec<CompactString> = loose_default,
         mfa_level: MfaLevel = required,
         /// The bot that created the guild.
-        application_id: Option<Id<Application>> = nullable,
-        system_channel_id: Option<Id<Channel>> = nullable,
+        application_id: Option<Id<Application>> = loose_nullable,
+        system_channel_id: Option<Id<Channel>> = loose_nullable,
         system_channel_flags: SystemChannelFlags = default,
-        rules_channel_id: Option<Id<Channel>> = nullable,
-        max_presences: Option<u32> = optional,
-        max_members: Option<u32> = optional,
-        vanity_url_code: Option<CompactString> = nullable,
-        description: Option<CompactString> = nullable,
-        banner: Option<ImageHash> = nullable,
+        rules_channel_id: Option<Id<Channel>> = loose_nullable,
+        max_presences: Option<u32> = loose,
+        max_members: Option<u32> = loose,
+        vanity_url_code: Option<CompactString> = loose_nullable,
+        description: Option<CompactString> = loose_nullable,
+        banner: Option<ImageHash> = loose_nullable,
         premium_tier: PremiumTier = default,
         /// How many boosts the guild has.
-        premium_subscription_count: Option<u32> = optional,
-        preferred_locale: CompactString = default,
-        public_updates_channel_id: Option<Id<Channel>> = nullable,
-        max_video_channel_users: Option<u32> = optional,
-        max_stage_video_channel_users: Option<u32> = optional,
-        approximate_member_count: Option<u32> = optional,
-        approximate_presence_count: Option<u32> = optional,
+        premium_subscription_count: Option<u32> = loose,
+        preferred_locale: CompactString = loose_default,
+        public_updates_channel_id: Option<Id<Channel>> = loose_nullable,
+        max_video_channel_users: Option<u32> = loose,
+        max_stage_video_channel_users: Option<u32> = loose,
+        approximate_member_count: Option<u32> = loose,
+        approximate_presence_count: Option<u32> = loose,
         welcome_screen: Option<Box<WelcomeScreen>> = optional,
         nsfw_level: Option<NsfwLevel> = optional,
         stickers: Vec<Sticker> = sparse,
-        premium_progress_bar_enabled: bool = default,
-        safety_alerts_channel_id: Option<Id<Channel>> = nullable,
+        premium_progress_bar_enabled: bool = loose_default,
+        hub_type: Option<HubKind> = optional,
+        safety_alerts_channel_id: Option<Id<Channel>> = loose_nullable,
         incidents_data: Option<Box<IncidentsData>> = nullable,
         /// When the bot joined.
-        joined_at: Option<Timestamp> = optional,
+        joined_at: Option<Timestamp> = loose,
         /// Whether `members` lacks those that are offline.
-        large: Option<bool> = optional,
-        unavailable: Option<bool> = optional,
-        member_count: Option<u32> = optional,
+        large: Option<bool> = loose,
+        unavailable: Option<bool> = loose,
+        member_count: Option<u32> = loose,
         voice_states: Vec<VoiceState> = sparse,
         /// All, some or only the bot and those in voice, by size and intents.
         members: Vec<Member> = sparse,
@@ -92,7 +93,7 @@ object! {
     pub struct UnavailableGuild {
         id: Id<Guild> = required,
         /// In `GUILD_DELETE` absent where the bot is not in the guild any more.
-        unavailable: Option<bool> = optional,
+        unavailable: Option<bool> = loose,
     }
 }
 
@@ -143,10 +144,11 @@ impl<'de> Deserialize<'de> for GuildCreate {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<GuildCreate, A::Error> {
                 let slots = GuildSlots::read(map)?;
-                if let (Some(id), Some(true), None) = (slots.id, slots.unavailable, &slots.name) {
+                let bare = slots.name.is_none() && slots.owner_id.is_none();
+                if let (Some(id), Some(unavailable), true) = (slots.id, slots.unavailable, bare) {
                     return Ok(GuildCreate::Unavailable(UnavailableGuild {
                         id,
-                        unavailable: Some(true),
+                        unavailable: Some(unavailable),
                     }));
                 }
                 slots
@@ -234,6 +236,17 @@ int_enum! {
     }
 }
 
+int_enum! {
+    /// What a hub of students is for.
+    ///
+    /// <https://docs.discord.com/developers/resources/guild#guild-object>
+    pub enum HubKind {
+        Default = 0,
+        HighSchool = 1,
+        College = 2,
+    }
+}
+
 flags! {
     /// What the system channel is not told.
     ///
@@ -253,7 +266,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/guild#welcome-screen-object>
     pub struct WelcomeScreen {
-        description: Option<CompactString> = nullable,
+        description: Option<CompactString> = loose_nullable,
         welcome_channels: Vec<WelcomeScreenChannel> = default,
     }
 }
@@ -264,9 +277,9 @@ object! {
     /// <https://docs.discord.com/developers/resources/guild#welcome-screen-object-welcome-screen-channel-structure>
     pub struct WelcomeScreenChannel {
         channel_id: Id<Channel> = required,
-        description: CompactString = default,
-        emoji_id: Option<Id<Emoji>> = nullable,
-        emoji_name: Option<CompactString> = nullable,
+        description: CompactString = loose_default,
+        emoji_id: Option<Id<Emoji>> = loose_nullable,
+        emoji_name: Option<CompactString> = loose_nullable,
     }
 }
 
@@ -275,10 +288,10 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/guild#incidents-data-object>
     pub struct IncidentsData {
-        invites_disabled_until: Option<Timestamp> = nullable,
-        dms_disabled_until: Option<Timestamp> = nullable,
-        dm_spam_detected_at: Option<Timestamp> = optional,
-        raid_detected_at: Option<Timestamp> = optional,
+        invites_disabled_until: Option<Timestamp> = loose_nullable,
+        dms_disabled_until: Option<Timestamp> = loose_nullable,
+        dm_spam_detected_at: Option<Timestamp> = loose,
+        raid_detected_at: Option<Timestamp> = loose,
     }
 }
 
@@ -288,8 +301,8 @@ object! {
     /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object>
     pub struct InteractionGuild {
         id: Id<Guild> = required,
-        locale: Option<CompactString> = optional,
-        features: Vec<CompactString> = default,
+        locale: Option<CompactString> = loose,
+        features: Vec<CompactString> = loose_default,
         /// Of the bot, where Discord sends them.
         permissions: Option<Permissions> = optional,
     }

@@ -7,6 +7,8 @@ use serde::{
     de::{self, Visitor},
 };
 
+use super::scalar::Lenient;
+
 /// The name of an image on Discord's CDN: nearly always 32 hexadecimal digits, with `a_` before
 /// them where the image is animated; such a name takes no memory of its own.
 ///
@@ -26,6 +28,13 @@ pub struct ImageHash(Repr);
 enum Repr {
     Hash { animated: bool, digits: [u8; 16] },
     Other(Box<str>),
+}
+
+impl Default for ImageHash {
+    /// The empty name, which no image has.
+    fn default() -> Self {
+        Self::from("")
+    }
 }
 
 impl ImageHash {
@@ -106,6 +115,12 @@ impl<'de> Deserialize<'de> for ImageHash {
             }
         }
         deserializer.deserialize_str(Text)
+    }
+}
+
+impl Lenient for ImageHash {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use super::{
-    AnyKind, Application, Attachment, Channel, Component, ComponentKind, Entitlement, Guild,
-    InteractionGuild, Member, Message, Permissions, Role, Scalar, SecretText, User,
+    Application, Attachment, Channel, Entitlement, Guild, InteractionData, InteractionGuild,
+    Member, Message, Permissions, Role, SecretText, User,
 };
 use crate::id::Id;
 
@@ -19,28 +19,28 @@ object! {
         application_id: Id<Application> = required,
         kind as "type": InteractionKind = required,
         /// Absent only in a ping.
-        data: Option<Box<InteractionData>> = optional,
+        data: Option<InteractionData> = by_kind,
         guild: Option<Box<InteractionGuild>> = optional,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         channel: Option<Box<Channel>> = optional,
-        channel_id: Option<Id<Channel>> = optional,
+        channel_id: Option<Id<Channel>> = loose,
         /// Who it was, in a guild.
         member: Option<Box<Member>> = optional,
         /// Who it was, in a direct message.
         user: Option<Box<User>> = optional,
         /// What answers the interaction, for 15 minutes.
         token: SecretText = required,
-        version: u64 = default,
+        version: u64 = loose_default,
         /// What holds the component that was used.
         message: Option<Box<Message>> = optional,
         app_permissions: Option<Permissions> = optional,
-        locale: Option<CompactString> = optional,
-        guild_locale: Option<CompactString> = optional,
+        locale: Option<CompactString> = loose,
+        guild_locale: Option<CompactString> = loose,
         entitlements: Vec<Entitlement> = default,
         authorizing_integration_owners: IntegrationOwners = default,
         context: Option<InteractionContext> = optional,
         /// In bytes.
-        attachment_size_limit: Option<u64> = optional,
+        attachment_size_limit: Option<u64> = loose,
     }
 }
 
@@ -75,81 +75,9 @@ object! {
     #[derive(Default)]
     pub struct IntegrationOwners {
         /// The guild that installed the app; 0 in a direct message with the bot.
-        guild as "0": Option<Id<Guild>> = optional,
+        guild as "0": Option<Id<Guild>> = loose,
         /// The user that installed the app.
-        user as "1": Option<Id<User>> = optional,
-    }
-}
-
-object! {
-    /// What was asked for: which fields are there depends on the interaction's type.
-    ///
-    /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-data>
-    pub struct InteractionData {
-        /// The command's.
-        id: Option<Id<super::Command>> = optional,
-        /// The command's.
-        name: Option<CompactString> = optional,
-        kind as "type": Option<CommandKind> = optional,
-        resolved: Option<Box<ResolvedData>> = optional,
-        options: Vec<CommandOption> = sparse,
-        /// Where the command is registered, if not everywhere.
-        guild_id: Option<Id<Guild>> = optional,
-        /// The user or message that the command was used on.
-        target_id: Option<Id<AnyKind>> = optional,
-        /// What the bot named the component or form.
-        custom_id: Option<CompactString> = optional,
-        component_type: Option<ComponentKind> = optional,
-        /// What was selected.
-        values: Vec<CompactString> = sparse,
-        /// What was entered into a form.
-        components: Vec<Component> = sparse,
-    }
-}
-
-int_enum! {
-    /// How a command is used.
-    ///
-    /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-types>
-    pub enum CommandKind {
-        ChatInput = 1,
-        User = 2,
-        Message = 3,
-        PrimaryEntryPoint = 4,
-    }
-}
-
-object! {
-    /// A parameter with its value, or a subcommand with its parameters.
-    ///
-    /// <https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-application-command-interaction-data-option-structure>
-    pub struct CommandOption, nests {
-        name: CompactString = required,
-        kind as "type": CommandOptionKind = required,
-        /// While autocompleting whatever was typed, else as the type says.
-        value: Option<Scalar> = optional,
-        options: Vec<CommandOption> = sparse,
-        /// Whether it is being autocompleted.
-        focused: bool = sparse,
-    }
-}
-
-int_enum! {
-    /// The type of a command's parameter.
-    ///
-    /// <https://docs.discord.com/developers/interactions/application-commands#application-command-object-application-command-option-type>
-    pub enum CommandOptionKind {
-        SubCommand = 1,
-        SubCommandGroup = 2,
-        String = 3,
-        Integer = 4,
-        Boolean = 5,
-        User = 6,
-        Channel = 7,
-        Role = 8,
-        Mentionable = 9,
-        Number = 10,
-        Attachment = 11,
+        user as "1": Option<Id<User>> = loose,
     }
 }
 
@@ -165,5 +93,103 @@ object! {
         channels: BTreeMap<Id<Channel>, Channel> = sparse,
         messages: BTreeMap<Id<Message>, Message> = sparse,
         attachments: BTreeMap<Id<Attachment>, Attachment> = sparse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{codec::json::decode_owned, discord::model::CommandData};
+
+    /// The interaction with its type before, or behind, its data.
+    fn read(kind: i64, data: &Value, type_first: bool) -> Interaction {
+        let (before, behind) = if type_first {
+            (format!("\"type\":{kind},"), String::new())
+        } else {
+            (String::new(), format!(",\"type\":{kind}"))
+        };
+        let ids = r#""id":"1","application_id":"2","token":"t""#;
+        let text = format!("{{{before}{ids},\"data\":{data}{behind}}}");
+        decode_owned(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// Goal: the data is of the interaction's type wherever that stands. Method: data that has the
+    /// fields of all types, but for the unknown one only those that its type has.
+    #[test]
+    fn data_is_of_the_type_of_its_interaction_wherever_that_stands() {
+        let data = json!({"id": "3", "name": "n", "type": 1, "custom_id": "c", "values": ["v"],
+            "component_type": 3, "components": [{"type": 10}],
+            "options": [{"name": "o", "type": 4, "value": 7}]});
+        for first in [true, false] {
+            for kind in 1..=6 {
+                let got = read(kind, &data, first).data.unwrap();
+                let written = serde_json::to_value(&got).unwrap();
+                let keys: Vec<&str> = written.as_object().unwrap().keys().map(|k| &**k).collect();
+                let expected: &[&str] = match (kind, &got) {
+                    (2, InteractionData::ApplicationCommand(CommandData::ChatInput(_)))
+                    | (
+                        4,
+                        InteractionData::ApplicationCommandAutocomplete(CommandData::ChatInput(_)),
+                    ) => &["id", "name", "options", "type"],
+                    (3, InteractionData::MessageComponent(_)) => {
+                        &["component_type", "custom_id", "values"]
+                    }
+                    (5, InteractionData::ModalSubmit(_)) => &["components", "custom_id"],
+                    (1 | 6, InteractionData::Unknown(_)) => {
+                        assert_eq!(written, data);
+                        continue;
+                    }
+                    _ => panic!("{kind} {got:?}"),
+                };
+                assert_eq!(keys, expected, "{kind}");
+                for key in keys {
+                    assert_eq!(written[key], data[key]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_of_an_unknown_type_is_kept_whole() {
+        let data = json!({"id": "3", "name": ["n"], "options": {"a": 1}, "wind": {"knots": 1},
+            "type": 9});
+        for first in [true, false] {
+            let got = read(2, &data, first).data.unwrap();
+            let InteractionData::ApplicationCommand(CommandData::Unknown(unknown)) = &got else {
+                panic!("{got:?}");
+            };
+            assert_eq!(unknown.kind, Some(9));
+            assert_eq!(serde_json::to_value(&got).unwrap(), data);
+        }
+    }
+
+    #[test]
+    fn an_interaction_may_have_no_data() {
+        assert_eq!(read(1, &Value::Null, true).data, None);
+        assert_eq!(read(2, &Value::Null, false).data, None);
+    }
+
+    #[test]
+    fn options_of_every_type_come_back_as_they_were_sent() {
+        let options = json!([
+            {"name": "a", "type": 1, "options": []},
+            {"name": "b", "type": 2, "options": [{"name": "c", "type": 1, "options": []}]},
+            {"name": "d", "type": 3, "value": "x"},
+            {"name": "e", "type": 4, "value": -1},
+            {"name": "f", "type": 5, "value": false},
+            {"name": "g", "type": 6, "value": "1"},
+            {"name": "h", "type": 7, "value": "2"},
+            {"name": "i", "type": 8, "value": "3"},
+            {"name": "j", "type": 9, "value": "4"},
+            {"name": "k", "type": 10, "value": 0.5},
+            {"name": "l", "type": 11, "value": "5"},
+            {"name": "m", "type": 10, "value": "0.", "focused": true},
+            {"name": "n", "type": 99, "value": {"x": [1]}, "y": null},
+        ]);
+        let data = json!({"id": "3", "name": "n", "type": 1, "options": options});
+        let got = read(2, &data, true).data.unwrap();
+        assert_eq!(serde_json::to_value(&got).unwrap(), data);
     }
 }

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::{
     Application, Channel, ChannelKind, Component, Guild, ImageHash, IntegrationOwners, Interaction,
-    InteractionKind, Maybe, Member, Nonce, PartialEmoji, RawJson, ResolvedData, Role,
+    InteractionKind, Maybe, Member, Nonce, PartialEmoji, ResolvedData, Role,
     SkuSubscriptionListing, Sticker, StickerItem, Timestamp, User, Webhook,
 };
 use crate::id::Id;
@@ -19,29 +19,29 @@ object! {
         id: Id<Message> = required,
         channel_id: Id<Channel> = required,
         /// Absent in direct and ephemeral messages.
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         /// For webhooks not a user: `id` is the webhook's.
         author: User = required,
         /// The author's, without its user.
         member: Option<Box<Member>> = optional,
-        content: CompactString = default,
+        content: CompactString = loose_default,
         timestamp: Timestamp = required,
-        edited_timestamp: Option<Timestamp> = nullable,
-        tts: bool = default,
-        mention_everyone: bool = default,
+        edited_timestamp: Option<Timestamp> = loose_nullable,
+        tts: bool = loose_default,
+        mention_everyone: bool = loose_default,
         mentions: Vec<Mention> = default,
-        mention_roles: Vec<Id<Role>> = default,
+        mention_roles: Vec<Id<Role>> = loose_default,
         mention_channels: Vec<ChannelMention> = sparse,
         attachments: Vec<Attachment> = default,
         embeds: Vec<Embed> = default,
         reactions: Vec<Reaction> = sparse,
-        nonce: Option<Nonce> = optional,
-        pinned: bool = default,
-        webhook_id: Option<Id<Webhook>> = optional,
+        nonce: Option<Nonce> = loose,
+        pinned: bool = loose_default,
+        webhook_id: Option<Id<Webhook>> = loose,
         kind as "type": MessageKind = required,
         activity: Option<Box<MessageActivity>> = optional,
         application: Option<Box<Application>> = optional,
-        application_id: Option<Id<Application>> = optional,
+        application_id: Option<Id<Application>> = loose,
         flags: Option<MessageFlags> = optional,
         /// What a reply, forward, crosspost or pin is about.
         message_reference: Option<Box<MessageReference>> = optional,
@@ -60,13 +60,13 @@ object! {
         /// Deprecated by `sticker_items`.
         stickers: Vec<Sticker> = sparse,
         /// Roughly, within a thread.
-        position: Option<i64> = optional,
+        position: Option<i64> = loose,
         role_subscription_data: Option<Box<RoleSubscriptionData>> = optional,
         /// What the values of selects mean.
         resolved: Option<Box<ResolvedData>> = optional,
         poll: Option<Box<Poll>> = optional,
         call: Option<Box<MessageCall>> = optional,
-        shared_client_theme: Option<RawJson> = optional,
+        shared_client_theme: Option<Box<SharedClientTheme>> = optional,
         channel_type: Option<ChannelKind> = optional,
     }
 }
@@ -78,10 +78,10 @@ object! {
     pub struct Mention {
         id: Id<User> = required,
         username: CompactString = required,
-        discriminator: CompactString = default,
-        global_name: Option<CompactString> = nullable,
-        avatar: Option<ImageHash> = nullable,
-        bot: bool = sparse,
+        discriminator: CompactString = loose_default,
+        global_name: Option<CompactString> = loose_nullable,
+        avatar: Option<ImageHash> = loose_nullable,
+        bot: bool = loose_sparse,
         public_flags: Option<super::UserFlags> = optional,
         member: Option<Box<Member>> = optional,
         primary_guild: Option<Box<super::PrimaryGuild>> = optional,
@@ -170,7 +170,7 @@ object! {
         id: Id<Channel> = required,
         guild_id: Id<Guild> = required,
         kind as "type": ChannelKind = required,
-        name: CompactString = default,
+        name: CompactString = loose_default,
     }
 }
 
@@ -181,25 +181,25 @@ object! {
     pub struct Attachment {
         id: Id<Attachment> = required,
         filename: CompactString = required,
-        title: Option<CompactString> = optional,
-        description: Option<CompactString> = optional,
-        content_type: Option<CompactString> = optional,
+        title: Option<CompactString> = loose,
+        description: Option<CompactString> = loose,
+        content_type: Option<CompactString> = loose,
         /// In bytes.
-        size: u64 = default,
+        size: u64 = loose_default,
         url: CompactString = required,
-        proxy_url: CompactString = default,
-        height: Option<u32> = optional,
-        width: Option<u32> = optional,
+        proxy_url: CompactString = loose_default,
+        height: Option<u32> = loose,
+        width: Option<u32> = loose,
         /// What to show while it loads.
-        placeholder: Option<CompactString> = optional,
-        placeholder_version: Option<u32> = optional,
-        ephemeral: Option<bool> = optional,
-        duration_secs: Option<f64> = optional,
+        placeholder: Option<CompactString> = loose,
+        placeholder_version: Option<u32> = loose,
+        ephemeral: Option<bool> = loose,
+        duration_secs: Option<f64> = loose,
         /// Of a voice message, in base 64.
-        waveform: Option<CompactString> = optional,
+        waveform: Option<CompactString> = loose,
         flags: Option<AttachmentFlags> = optional,
         clip_participants: Vec<User> = sparse,
-        clip_created_at: Option<Timestamp> = optional,
+        clip_created_at: Option<Timestamp> = loose,
         /// What was streamed while the clip was taken.
         application: Option<Box<Application>> = optional,
     }
@@ -223,14 +223,13 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object>
     pub struct Embed {
-        title: Option<CompactString> = optional,
-        /// `rich`, `image`, `video`, `gifv`, `article`, `link`, `poll_result` and others.
-        kind as "type": Option<CompactString> = optional,
-        description: Option<CompactString> = optional,
-        url: Option<CompactString> = optional,
-        timestamp: Option<Timestamp> = optional,
+        title: Option<CompactString> = loose,
+        kind as "type": Option<EmbedKind> = optional,
+        description: Option<CompactString> = loose,
+        url: Option<CompactString> = loose,
+        timestamp: Option<Timestamp> = loose,
         /// 0xRRGGBB.
-        color: Option<u32> = optional,
+        color: Option<u32> = loose,
         footer: Option<Box<EmbedFooter>> = optional,
         image: Option<Box<EmbedMedia>> = optional,
         thumbnail: Option<Box<EmbedMedia>> = optional,
@@ -239,6 +238,25 @@ object! {
         author: Option<Box<EmbedAuthor>> = optional,
         fields: Vec<EmbedField> = sparse,
         flags: Option<EmbedFlags> = optional,
+    }
+}
+
+string_enum! {
+    /// What an embed shows.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#embed-object-embed-types>
+    pub enum EmbedKind {
+        /// An article of a site.
+        Article = "article",
+        /// A video that is shown like an animated image.
+        Gifv = "gifv",
+        Image = "image",
+        Link = "link",
+        /// How a poll ended, told in `fields`.
+        PollResult = "poll_result",
+        /// Made of the embed's own fields.
+        Rich = "rich",
+        Video = "video",
     }
 }
 
@@ -256,9 +274,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-footer-structure>
     pub struct EmbedFooter {
-        text: CompactString = default,
-        icon_url: Option<CompactString> = optional,
-        proxy_icon_url: Option<CompactString> = optional,
+        text: CompactString = loose_default,
+        icon_url: Option<CompactString> = loose,
+        proxy_icon_url: Option<CompactString> = loose,
     }
 }
 
@@ -267,15 +285,24 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-image-structure>
     pub struct EmbedMedia {
-        url: Option<CompactString> = optional,
-        proxy_url: Option<CompactString> = optional,
-        height: Option<u32> = optional,
-        width: Option<u32> = optional,
-        content_type: Option<CompactString> = optional,
-        placeholder: Option<CompactString> = optional,
-        placeholder_version: Option<u32> = optional,
-        description: Option<CompactString> = optional,
-        flags: Option<u64> = optional,
+        url: Option<CompactString> = loose,
+        proxy_url: Option<CompactString> = loose,
+        height: Option<u32> = loose,
+        width: Option<u32> = loose,
+        content_type: Option<CompactString> = loose,
+        placeholder: Option<CompactString> = loose,
+        placeholder_version: Option<u32> = loose,
+        description: Option<CompactString> = loose,
+        flags: Option<EmbedMediaFlags> = optional,
+    }
+}
+
+flags! {
+    /// What is special about an image or video of an embed.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#embed-object-embed-media-flags>
+    pub struct EmbedMediaFlags: number {
+        IS_ANIMATED = 5,
     }
 }
 
@@ -284,8 +311,8 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-provider-structure>
     pub struct EmbedProvider {
-        name: Option<CompactString> = optional,
-        url: Option<CompactString> = optional,
+        name: Option<CompactString> = loose,
+        url: Option<CompactString> = loose,
     }
 }
 
@@ -294,10 +321,10 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-author-structure>
     pub struct EmbedAuthor {
-        name: CompactString = default,
-        url: Option<CompactString> = optional,
-        icon_url: Option<CompactString> = optional,
-        proxy_icon_url: Option<CompactString> = optional,
+        name: CompactString = loose_default,
+        url: Option<CompactString> = loose,
+        icon_url: Option<CompactString> = loose,
+        proxy_icon_url: Option<CompactString> = loose,
     }
 }
 
@@ -306,9 +333,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#embed-object-embed-field-structure>
     pub struct EmbedField {
-        name: CompactString = default,
-        value: CompactString = default,
-        inline: bool = sparse,
+        name: CompactString = loose_default,
+        value: CompactString = loose_default,
+        inline: bool = loose_sparse,
     }
 }
 
@@ -317,14 +344,14 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#reaction-object>
     pub struct Reaction {
-        count: u32 = default,
+        count: u32 = loose_default,
         count_details: Option<ReactionCountDetails> = optional,
         /// Whether the bot did.
-        me: bool = default,
-        me_burst: bool = default,
+        me: bool = loose_default,
+        me_burst: bool = loose_default,
         emoji: PartialEmoji = required,
         /// Of super reactions, as texts.
-        burst_colors: Vec<CompactString> = sparse,
+        burst_colors: Vec<CompactString> = loose_sparse,
     }
 }
 
@@ -333,8 +360,8 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#reaction-count-details-object>
     pub struct ReactionCountDetails {
-        burst: u32 = default,
-        normal: u32 = default,
+        burst: u32 = loose_default,
+        normal: u32 = loose_default,
     }
 }
 
@@ -344,7 +371,7 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#message-object-message-activity-structure>
     pub struct MessageActivity {
         kind as "type": MessageActivityKind = required,
-        party_id: Option<CompactString> = optional,
+        party_id: Option<CompactString> = loose,
     }
 }
 
@@ -357,6 +384,7 @@ int_enum! {
         Spectate = 2,
         Listen = 3,
         JoinRequest = 5,
+        StreamRequest = 6,
     }
 }
 
@@ -367,10 +395,10 @@ object! {
     pub struct MessageReference {
         /// A reply where absent.
         kind as "type": Option<MessageReferenceKind> = optional,
-        message_id: Option<Id<Message>> = optional,
-        channel_id: Option<Id<Channel>> = optional,
-        guild_id: Option<Id<Guild>> = optional,
-        fail_if_not_exists: Option<bool> = optional,
+        message_id: Option<Id<Message>> = loose,
+        channel_id: Option<Id<Channel>> = loose,
+        guild_id: Option<Id<Guild>> = loose,
+        fail_if_not_exists: Option<bool> = loose,
     }
 }
 
@@ -391,6 +419,8 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#message-snapshot-object>
     pub struct MessageSnapshot {
         message: SnapshotMessage = required,
+        /// Deprecated by the message's reference.
+        guild_id: Option<Id<Guild>> = loose,
     }
 }
 
@@ -400,15 +430,17 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#message-snapshot-object>
     pub struct SnapshotMessage {
         kind as "type": MessageKind = required,
-        content: CompactString = default,
+        content: CompactString = loose_default,
         embeds: Vec<Embed> = default,
         attachments: Vec<Attachment> = default,
         timestamp: Timestamp = required,
-        edited_timestamp: Option<Timestamp> = nullable,
+        edited_timestamp: Option<Timestamp> = loose_nullable,
         flags: Option<MessageFlags> = optional,
         mentions: Vec<User> = default,
-        mention_roles: Vec<Id<Role>> = default,
+        mention_roles: Vec<Id<Role>> = loose_default,
         sticker_items: Vec<StickerItem> = sparse,
+        /// Deprecated by `sticker_items`.
+        stickers: Vec<Sticker> = sparse,
         components: Vec<Component> = sparse,
     }
 }
@@ -424,13 +456,13 @@ object! {
         user: User = required,
         authorizing_integration_owners: IntegrationOwners = default,
         /// The message that this one follows up.
-        original_response_message_id: Option<Id<Message>> = optional,
+        original_response_message_id: Option<Id<Message>> = loose,
         /// Whom a user command was used on.
         target_user: Option<Box<User>> = optional,
         /// What a message command was used on.
-        target_message_id: Option<Id<Message>> = optional,
+        target_message_id: Option<Id<Message>> = loose,
         /// What holds the component that was used.
-        interacted_message_id: Option<Id<Message>> = optional,
+        interacted_message_id: Option<Id<Message>> = loose,
         /// What opened the form.
         triggering_interaction_metadata: Option<Box<InteractionMetadata>> = optional,
     }
@@ -443,7 +475,7 @@ object! {
     pub struct MessageInteraction {
         id: Id<Interaction> = required,
         kind as "type": InteractionKind = required,
-        name: CompactString = default,
+        name: CompactString = loose_default,
         user: User = required,
         member: Option<Box<Member>> = optional,
     }
@@ -455,9 +487,9 @@ object! {
     /// <https://docs.discord.com/developers/resources/message#role-subscription-data-object>
     pub struct RoleSubscriptionData {
         role_subscription_listing_id: Id<SkuSubscriptionListing> = required,
-        tier_name: CompactString = default,
-        total_months_subscribed: u32 = default,
-        is_renewal: bool = default,
+        tier_name: CompactString = loose_default,
+        total_months_subscribed: u32 = loose_default,
+        is_renewal: bool = loose_default,
     }
 }
 
@@ -466,8 +498,36 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/message#message-call-object>
     pub struct MessageCall {
-        participants: Vec<Id<User>> = default,
-        ended_timestamp: Option<Timestamp> = optional,
+        participants: Vec<Id<User>> = loose_default,
+        ended_timestamp: Option<Timestamp> = loose,
+    }
+}
+
+object! {
+    /// Colours of the client that a message shares.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#shared-client-theme-object>
+    pub struct SharedClientTheme {
+        /// Up to five, each as `rrggbb`.
+        colors: Vec<CompactString> = loose_default,
+        /// In degrees.
+        gradient_angle: i64 = loose_default,
+        /// How strong the colours are, in percent.
+        base_mix: i64 = loose_default,
+        base_theme: Option<BaseTheme> = optional,
+    }
+}
+
+int_enum! {
+    /// What the colours are mixed into.
+    ///
+    /// <https://docs.discord.com/developers/resources/message#base-theme-types>
+    pub enum BaseTheme {
+        Unset = 0,
+        Dark = 1,
+        Light = 2,
+        Darker = 3,
+        Midnight = 4,
     }
 }
 
@@ -479,8 +539,8 @@ object! {
         question: PollMedia = required,
         answers: Vec<PollAnswer> = default,
         /// `None` where it never ends.
-        expiry: Option<Timestamp> = nullable,
-        allow_multiselect: bool = default,
+        expiry: Option<Timestamp> = loose_nullable,
+        allow_multiselect: bool = loose_default,
         layout_type: PollLayout = required,
         /// Absent where the results are not known.
         results: Option<PollResults> = optional,
@@ -501,7 +561,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/poll#poll-media-object>
     pub struct PollMedia {
-        text: Option<CompactString> = optional,
+        text: Option<CompactString> = loose,
         emoji: Option<PartialEmoji> = optional,
     }
 }
@@ -511,7 +571,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/poll#poll-answer-object>
     pub struct PollAnswer {
-        answer_id: i64 = required,
+        answer_id: i64 = loose_default,
         poll_media: PollMedia = required,
     }
 }
@@ -521,7 +581,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/poll#poll-results-object>
     pub struct PollResults {
-        is_finalized: bool = default,
+        is_finalized: bool = loose_default,
         answer_counts: Vec<PollAnswerCount> = default,
     }
 }
@@ -531,9 +591,10 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/poll#poll-results-object-poll-answer-count-object-structure>
     pub struct PollAnswerCount {
-        id: i64 = required,
-        count: u32 = default,
+        /// The answer's.
+        id: i64 = loose_default,
+        count: u32 = loose_default,
         /// Whether the bot voted for it.
-        me_voted: bool = default,
+        me_voted: bool = loose_default,
     }
 }

@@ -12,15 +12,15 @@ object! {
     pub struct AutoModerationRule {
         id: Id<AutoModerationRule> = required,
         guild_id: Id<Guild> = required,
-        name: CompactString = required,
+        name: CompactString = loose_default,
         creator_id: Id<User> = required,
         event_type: AutoModerationEvent = required,
         trigger_type: AutoModerationTrigger = required,
         trigger_metadata: AutoModerationTriggerMetadata = default,
         actions: Vec<AutoModerationAction> = default,
-        enabled: bool = default,
-        exempt_roles: Vec<Id<Role>> = default,
-        exempt_channels: Vec<Id<Channel>> = default,
+        enabled: bool = loose_default,
+        exempt_roles: Vec<Id<Role>> = loose_default,
+        exempt_channels: Vec<Id<Channel>> = loose_default,
     }
 }
 
@@ -53,12 +53,12 @@ object! {
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-rule-object-trigger-metadata>
     #[derive(Default)]
     pub struct AutoModerationTriggerMetadata {
-        keyword_filter: Option<Vec<CompactString>> = optional,
-        regex_patterns: Option<Vec<CompactString>> = optional,
+        keyword_filter: Option<Vec<CompactString>> = loose,
+        regex_patterns: Option<Vec<CompactString>> = loose,
         presets: Option<Vec<AutoModerationPreset>> = optional,
-        allow_list: Option<Vec<CompactString>> = optional,
-        mention_total_limit: Option<u32> = optional,
-        mention_raid_protection_enabled: Option<bool> = optional,
+        allow_list: Option<Vec<CompactString>> = loose,
+        mention_total_limit: Option<u32> = loose,
+        mention_raid_protection_enabled: Option<bool> = loose,
     }
 }
 
@@ -101,11 +101,11 @@ object! {
     /// <https://docs.discord.com/developers/resources/auto-moderation#auto-moderation-action-object-action-metadata>
     pub struct AutoModerationActionMetadata {
         /// Where the alert goes.
-        channel_id: Option<Id<Channel>> = optional,
+        channel_id: Option<Id<Channel>> = loose,
         /// How long the timeout is.
-        duration_seconds: Option<u64> = optional,
+        duration_seconds: Option<u64> = loose,
         /// What the author is told.
-        custom_message: Option<CompactString> = optional,
+        custom_message: Option<CompactString> = loose,
     }
 }
 
@@ -119,15 +119,15 @@ object! {
         rule_id: Id<AutoModerationRule> = required,
         rule_trigger_type: AutoModerationTrigger = required,
         user_id: Id<User> = required,
-        channel_id: Option<Id<Channel>> = optional,
+        channel_id: Option<Id<Channel>> = loose,
         /// Absent where the message was blocked.
-        message_id: Option<Id<Message>> = optional,
-        alert_system_message_id: Option<Id<Message>> = optional,
+        message_id: Option<Id<Message>> = loose,
+        alert_system_message_id: Option<Id<Message>> = loose,
         /// Empty without the intent `MESSAGE_CONTENT`.
-        content: CompactString = default,
-        matched_keyword: Option<CompactString> = nullable,
+        content: CompactString = loose_default,
+        matched_keyword: Option<CompactString> = loose_nullable,
         /// Empty without the intent `MESSAGE_CONTENT`.
-        matched_content: Option<CompactString> = nullable,
+        matched_content: Option<CompactString> = loose_nullable,
     }
 }
 
@@ -138,14 +138,14 @@ object! {
     pub struct AuditLogEntry {
         id: Id<AuditLogEntry> = required,
         /// In events only.
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         /// What was acted on; mostly an id.
-        target_id: Option<CompactString> = nullable,
+        target_id: Option<CompactString> = loose_nullable,
         changes: Vec<AuditLogChange> = sparse,
-        user_id: Option<Id<User>> = nullable,
+        user_id: Option<Id<User>> = loose_nullable,
         action_type: AuditLogAction = required,
         options: Option<Box<AuditLogOptions>> = optional,
-        reason: Option<CompactString> = optional,
+        reason: Option<CompactString> = loose,
     }
 }
 
@@ -154,7 +154,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-change-object>
     pub struct AuditLogChange {
-        key: CompactString = required,
+        key: CompactString = loose_default,
         new_value: Option<RawJson> = optional,
         old_value: Option<RawJson> = optional,
     }
@@ -165,24 +165,24 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/audit-log#audit-log-entry-object-optional-audit-entry-info>
     pub struct AuditLogOptions {
-        application_id: Option<Id<Application>> = optional,
-        auto_moderation_rule_name: Option<CompactString> = optional,
+        application_id: Option<Id<Application>> = loose,
+        auto_moderation_rule_name: Option<CompactString> = loose,
         /// The number of an [`AutoModerationTrigger`].
-        auto_moderation_rule_trigger_type: Option<Decimal> = optional,
-        channel_id: Option<Id<Channel>> = optional,
+        auto_moderation_rule_trigger_type: Option<Decimal> = loose,
+        channel_id: Option<Id<Channel>> = loose,
         /// How many were acted on.
-        count: Option<Decimal> = optional,
-        delete_member_days: Option<Decimal> = optional,
+        count: Option<Decimal> = loose,
+        delete_member_days: Option<Decimal> = loose,
         /// The role's or user's that an overwrite is for.
-        id: Option<Id<AnyKind>> = optional,
-        integration_type: Option<CompactString> = optional,
-        members_removed: Option<Decimal> = optional,
-        message_id: Option<Id<Message>> = optional,
-        role_name: Option<CompactString> = optional,
+        id: Option<Id<AnyKind>> = loose,
+        integration_type: Option<CompactString> = loose,
+        members_removed: Option<Decimal> = loose,
+        message_id: Option<Id<Message>> = loose,
+        role_name: Option<CompactString> = loose,
         /// The new status of a voice channel.
-        status: Option<CompactString> = optional,
+        status: Option<CompactString> = loose,
         /// The number of an [`OverwriteKind`](super::OverwriteKind).
-        kind as "type": Option<Decimal> = optional,
+        kind as "type": Option<Decimal> = loose,
     }
 }
 

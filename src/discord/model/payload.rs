@@ -1,16 +1,11 @@
 //! What do events carry that is no object of its own? One type for each such event.
 
-use std::fmt;
-
 use compact_str::CompactString;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, IgnoredAny},
-};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use super::{
     AnyKind, Application, Channel, ChannelKind, CurrentUser, Emoji, Guild, Integration, Member,
-    Message, PartialEmoji, Presence, ReadyApplication, Role, ScheduledEvent, SecretText,
+    Message, PartialEmoji, Presence, RawJson, ReadyApplication, Role, ScheduledEvent, SecretText,
     SoundboardSound, Sticker, ThreadMember, Timestamp, UnavailableGuild, User,
 };
 use crate::id::{Id, ShardId};
@@ -21,14 +16,14 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#ready>
     pub struct Ready {
         /// The gateway's version.
-        version as "v": u8 = default,
+        version as "v": u8 = loose_default,
         user: CurrentUser = required,
         /// All unavailable yet: a `GUILD_CREATE` follows for each.
         guilds: Vec<UnavailableGuild> = default,
         session_id: CompactString = required,
         /// Where Discord wants the session to be resumed, as it wrote it.
         resume_gateway_url: Option<CompactString> = loose,
-        shard: Option<ShardId> = optional,
+        shard: Option<ShardId> = loose,
         application: Option<ReadyApplication> = optional,
     }
 }
@@ -52,10 +47,10 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#channel-pins-update>
     pub struct ChannelPinsUpdate {
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         channel_id: Id<Channel> = required,
         /// When the newest pinned message was pinned.
-        last_pin_timestamp: Option<Timestamp> = optional,
+        last_pin_timestamp: Option<Timestamp> = loose,
     }
 }
 
@@ -67,12 +62,12 @@ object! {
         guild_id: Id<Guild> = required,
         members: Vec<Member> = default,
         /// From 0 to `chunk_count` - 1.
-        chunk_index: u32 = default,
-        chunk_count: u32 = default,
+        chunk_index: u32 = loose_default,
+        chunk_count: u32 = loose_default,
         /// Asked for by id and not there, as Discord gave them back.
         not_found: Vec<NotFound> = sparse,
         presences: Vec<Presence> = sparse,
-        nonce: Option<CompactString> = optional,
+        nonce: Option<CompactString> = loose,
     }
 }
 
@@ -82,41 +77,32 @@ object! {
 pub enum NotFound {
     /// A well-formed id.
     Id(Id<User>),
-    /// Anything else.
-    Other(CompactString),
+    /// Anything else, as it was sent.
+    Other(RawJson),
 }
 
 impl Serialize for NotFound {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Id(id) => id.serialize(serializer),
-            Self::Other(text) => text.serialize(serializer),
+            Self::Other(other) => other.serialize(serializer),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for NotFound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl de::Visitor<'_> for Text {
-            type Value = NotFound;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id or another string")
-            }
-
-            fn visit_u64<E: de::Error>(self, id: u64) -> Result<NotFound, E> {
-                Ok(NotFound::Id(Id::new(id)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<NotFound, E> {
-                Ok(text.parse().map_or_else(
-                    |_| NotFound::Other(text.into()),
-                    |id: u64| NotFound::Id(Id::new(id)),
-                ))
-            }
-        }
-        deserializer.deserialize_any(Text)
+        // Documented as nothing in particular: Discord gives back what it was sent.
+        let sent = RawJson::deserialize(deserializer)?;
+        let text = sent.as_str();
+        let digits = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or(text);
+        Ok(match digits.parse() {
+            Ok(id) => Self::Id(Id::new(id)),
+            Err(_) => Self::Other(sent),
+        })
     }
 }
 
@@ -147,7 +133,7 @@ object! {
     pub struct MessageDelete {
         id: Id<Message> = required,
         channel_id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
     }
 }
 
@@ -156,9 +142,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#message-delete-bulk>
     pub struct MessageDeleteBulk {
-        ids: Vec<Id<Message>> = default,
+        ids: Vec<Id<Message>> = loose_default,
         channel_id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
     }
 }
 
@@ -170,14 +156,14 @@ object! {
         user_id: Id<User> = required,
         channel_id: Id<Channel> = required,
         message_id: Id<Message> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         member: Option<Box<Member>> = optional,
         emoji: PartialEmoji = required,
-        message_author_id: Option<Id<User>> = optional,
+        message_author_id: Option<Id<User>> = loose,
         /// Whether it is a super reaction.
-        burst: bool = default,
+        burst: bool = loose_default,
         /// As texts, such as `#ff0000`.
-        burst_colors: Vec<CompactString> = sparse,
+        burst_colors: Vec<CompactString> = loose_sparse,
         kind as "type": Option<ReactionKind> = optional,
     }
 }
@@ -190,10 +176,10 @@ object! {
         user_id: Id<User> = required,
         channel_id: Id<Channel> = required,
         message_id: Id<Message> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         emoji: PartialEmoji = required,
         /// Whether it was a super reaction.
-        burst: bool = default,
+        burst: bool = loose_default,
         kind as "type": Option<ReactionKind> = optional,
     }
 }
@@ -215,7 +201,7 @@ object! {
     pub struct MessageReactionRemoveAll {
         channel_id: Id<Channel> = required,
         message_id: Id<Message> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
     }
 }
 
@@ -225,7 +211,7 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#message-reaction-remove-emoji>
     pub struct MessageReactionRemoveEmoji {
         channel_id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         message_id: Id<Message> = required,
         emoji: PartialEmoji = required,
     }
@@ -237,10 +223,10 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#typing-start>
     pub struct TypingStart {
         channel_id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         user_id: Id<User> = required,
         /// Unix time in seconds.
-        timestamp: i64 = default,
+        timestamp: i64 = loose_default,
         member: Option<Box<Member>> = optional,
     }
 }
@@ -251,9 +237,9 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#rate-limited>
     pub struct RateLimited {
         /// Of the request.
-        opcode: u64 = required,
+        opcode: u64 = loose_default,
         /// In seconds.
-        retry_after: f64 = required,
+        retry_after: f64 = loose_default,
         meta: RateLimitedMeta = default,
     }
 }
@@ -264,8 +250,8 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#rate-limited>
     #[derive(Default)]
     pub struct RateLimitedMeta {
-        guild_id: Option<Id<Guild>> = optional,
-        nonce: Option<CompactString> = optional,
+        guild_id: Option<Id<Guild>> = loose,
+        nonce: Option<CompactString> = loose,
     }
 }
 
@@ -292,7 +278,7 @@ object! {
         id: Id<AnyKind> = required,
         kind as "type": CommandPermissionKind = required,
         /// Whether it is allowed.
-        permission: bool = required,
+        permission: bool = loose_default,
     }
 }
 
@@ -323,9 +309,9 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#channel-info>
     pub struct VoiceChannelInfo {
         id: Id<Channel> = required,
-        status: Option<CompactString> = optional,
+        status: Option<CompactString> = loose,
         /// Unix time in seconds.
-        voice_start_time: Option<i64> = optional,
+        voice_start_time: Option<i64> = loose,
     }
 }
 
@@ -335,8 +321,8 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#thread-delete>
     pub struct ThreadDelete {
         id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
-        parent_id: Option<Id<Channel>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
+        parent_id: Option<Id<Channel>> = loose,
         kind as "type": ChannelKind = required,
     }
 }
@@ -348,7 +334,7 @@ object! {
     pub struct ThreadListSync {
         guild_id: Id<Guild> = required,
         /// Whose threads these are; `None` for the whole guild.
-        channel_ids: Option<Vec<Id<Channel>>> = optional,
+        channel_ids: Option<Vec<Id<Channel>>> = loose,
         threads: Vec<Channel> = default,
         /// The bot's memberships.
         members: Vec<ThreadMember> = default,
@@ -361,11 +347,11 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#thread-member-update>
     pub struct ThreadMemberUpdate {
         /// The thread's.
-        id: Option<Id<Channel>> = optional,
-        user_id: Option<Id<User>> = optional,
+        id: Option<Id<Channel>> = loose,
+        user_id: Option<Id<User>> = loose,
         join_timestamp: Timestamp = required,
         /// The user's notification settings.
-        flags: u64 = default,
+        flags: u64 = loose_default,
         member: Option<Box<Member>> = optional,
         guild_id: Id<Guild> = required,
     }
@@ -380,9 +366,9 @@ object! {
         id: Id<Channel> = required,
         guild_id: Id<Guild> = required,
         /// Stops at 50.
-        member_count: u32 = default,
+        member_count: u32 = loose_default,
         added_members: Vec<ThreadMember> = sparse,
-        removed_member_ids: Vec<Id<User>> = sparse,
+        removed_member_ids: Vec<Id<User>> = loose_sparse,
     }
 }
 
@@ -463,7 +449,7 @@ object! {
     pub struct IntegrationDelete {
         id: Id<Integration> = required,
         guild_id: Id<Guild> = required,
-        application_id: Option<Id<Application>> = optional,
+        application_id: Option<Id<Application>> = loose,
     }
 }
 
@@ -475,22 +461,22 @@ object! {
         channel_id: Id<Channel> = required,
         code: CompactString = required,
         created_at: Timestamp = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         inviter: Option<Box<User>> = optional,
         /// In seconds; 0 for ever.
-        max_age: u32 = default,
+        max_age: u32 = loose_default,
         /// 0 for no limit.
-        max_uses: u32 = default,
+        max_uses: u32 = loose_default,
         target_type: Option<InviteTarget> = optional,
         /// Whose stream it leads to.
         target_user: Option<Box<User>> = optional,
         target_application: Option<Box<Application>> = optional,
         /// Whether members without a role leave with their connection.
-        temporary: bool = default,
-        uses: u32 = default,
-        expires_at: Option<Timestamp> = nullable,
+        temporary: bool = loose_default,
+        uses: u32 = loose_default,
+        expires_at: Option<Timestamp> = loose_nullable,
         /// What who comes by it gets.
-        role_ids: Vec<Id<Role>> = sparse,
+        role_ids: Vec<Id<Role>> = loose_sparse,
     }
 }
 
@@ -510,7 +496,7 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#invite-delete>
     pub struct InviteDelete {
         channel_id: Id<Channel> = required,
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         code: CompactString = required,
     }
 }
@@ -523,8 +509,8 @@ object! {
         user_id: Id<User> = required,
         channel_id: Id<Channel> = required,
         message_id: Id<Message> = required,
-        guild_id: Option<Id<Guild>> = optional,
-        answer_id: i64 = required,
+        guild_id: Option<Id<Guild>> = loose,
+        answer_id: i64 = loose_default,
     }
 }
 
@@ -538,10 +524,10 @@ object! {
         user_id: Id<User> = required,
         emoji: Option<Emoji> = optional,
         animation_type: Option<VoiceAnimation> = optional,
-        animation_id: Option<i64> = optional,
-        sound_id: Option<Id<SoundboardSound>> = optional,
+        animation_id: Option<i64> = loose,
+        sound_id: Option<Id<SoundboardSound>> = loose,
         /// From 0 to 1.
-        sound_volume: Option<f64> = optional,
+        sound_volume: Option<f64> = loose,
     }
 }
 
@@ -562,7 +548,7 @@ object! {
     pub struct VoiceChannelStatusUpdate {
         id: Id<Channel> = required,
         guild_id: Id<Guild> = required,
-        status: Option<CompactString> = nullable,
+        status: Option<CompactString> = loose_nullable,
     }
 }
 
@@ -574,7 +560,7 @@ object! {
         id: Id<Channel> = required,
         guild_id: Id<Guild> = required,
         /// Unix time in seconds.
-        voice_start_time: Option<i64> = optional,
+        voice_start_time: Option<i64> = loose,
     }
 }
 
@@ -587,7 +573,7 @@ object! {
         token: SecretText = required,
         guild_id: Id<Guild> = required,
         /// `None` where the server is gone: disconnect and wait for the next one.
-        endpoint: Option<CompactString> = nullable,
+        endpoint: Option<CompactString> = loose_nullable,
     }
 }
 

@@ -1,29 +1,32 @@
 //! What is someone doing? Presences and activities.
 
-use std::fmt;
-
 use compact_str::CompactString;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, value::MapAccessDeserializer},
 };
 
-use super::{Application, Guild, ImageHash, UnixTime, User};
+use super::{
+    Application, AvatarDecoration, Collectibles, Guild, ImageHash, Nameplate, PrimaryGuild,
+    UnixTime, User, UserFlags,
+    scalar::{Lenient, Loose},
+};
 use crate::id::Id;
 
 object! {
     /// A user's status and activities.
     ///
-    /// Discord warns that every field but the user's id may be missing.
+    /// Discord warns that every field but the user's id may be missing or of another type than
+    /// documented, because parts are as users' programs sent them; what is so counts as absent.
     /// <https://docs.discord.com/developers/events/gateway-events#presence-update>
     pub struct Presence {
         user: PresenceUser = required,
         /// Absent in the lists of a guild.
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         /// Unknown and empty where it was not there.
-        status: Status = sparse,
-        activities: Vec<Activity> = default,
-        client_status: ClientStatus = default,
+        status: Status = loose_sparse,
+        activities: Vec<Activity> = loose_default,
+        client_status: ClientStatus = loose_default,
     }
 }
 
@@ -33,10 +36,19 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#presence-update>
     pub struct PresenceUser {
         id: Id<User> = required,
-        username: Option<CompactString> = optional,
-        discriminator: Option<CompactString> = optional,
-        global_name: Option<CompactString> = optional,
-        avatar: Option<ImageHash> = optional,
+        username: Option<CompactString> = loose,
+        discriminator: Option<CompactString> = loose,
+        global_name: Option<CompactString> = loose,
+        avatar: Option<ImageHash> = loose,
+        bot: Option<bool> = loose,
+        system: Option<bool> = loose,
+        banner: Option<ImageHash> = loose,
+        /// The banner's colour as 0xRRGGBB.
+        accent_color: Option<u32> = loose,
+        public_flags: Option<UserFlags> = loose,
+        avatar_decoration_data: Option<Box<AvatarDecoration>> = loose,
+        collectibles: Option<Box<Collectibles>> = loose,
+        primary_guild: Option<Box<PrimaryGuild>> = loose,
     }
 }
 
@@ -66,10 +78,10 @@ object! {
     /// <https://docs.discord.com/developers/events/gateway-events#client-status-object>
     #[derive(Default)]
     pub struct ClientStatus {
-        desktop: Option<Status> = optional,
-        mobile: Option<Status> = optional,
-        web: Option<Status> = optional,
-        vr: Option<Status> = optional,
+        desktop: Option<Status> = loose,
+        mobile: Option<Status> = loose,
+        web: Option<Status> = loose,
+        vr: Option<Status> = loose,
     }
 }
 
@@ -78,32 +90,102 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object>
     pub struct Activity {
-        name: CompactString = default,
-        kind as "type": ActivityKind = required,
+        name: CompactString = loose_default,
+        /// Unknown and -1 where it was not there.
+        kind as "type": ActivityKind = loose_sparse,
         /// The stream's url, of streaming.
-        url: Option<CompactString> = optional,
+        url: Option<CompactString> = loose,
         /// In milliseconds.
-        created_at: Option<UnixTime> = optional,
-        timestamps: Option<ActivityTimestamps> = optional,
-        application_id: Option<Id<Application>> = optional,
+        created_at: Option<UnixTime> = loose,
+        timestamps: Option<ActivityTimestamps> = loose,
+        application_id: Option<Id<Application>> = loose,
         /// Which field the short status shows.
-        status_display_type: Option<StatusDisplayKind> = optional,
-        details: Option<CompactString> = optional,
-        details_url: Option<CompactString> = optional,
+        status_display_type: Option<StatusDisplayKind> = loose,
+        details: Option<CompactString> = loose,
+        details_url: Option<CompactString> = loose,
         /// The party's status, or the text of a custom status.
-        state: Option<CompactString> = optional,
-        state_url: Option<CompactString> = optional,
-        emoji: Option<Box<ActivityEmoji>> = optional,
-        party: Option<Box<ActivityParty>> = optional,
-        assets: Option<Box<ActivityAssets>> = optional,
-        secrets: Option<Box<ActivitySecrets>> = optional,
-        instance: Option<bool> = optional,
-        flags: Option<ActivityFlags> = optional,
-        buttons: Vec<ActivityButton> = sparse,
-        id: Option<CompactString> = optional,
-        session_id: Option<CompactString> = optional,
+        state: Option<CompactString> = loose,
+        state_url: Option<CompactString> = loose,
+        emoji: Option<Box<ActivityEmoji>> = loose,
+        party: Option<Box<ActivityParty>> = loose,
+        assets: Option<Box<ActivityAssets>> = loose,
+        secrets: Option<Box<ActivitySecrets>> = loose,
+        instance: Option<bool> = loose,
+        flags: Option<ActivityFlags> = loose,
+        buttons: Vec<ActivityButton> = loose_sparse,
+        id: Option<CompactString> = loose,
+        session_id: Option<CompactString> = loose,
         /// The track, of Spotify.
-        sync_id: Option<CompactString> = optional,
+        sync_id: Option<CompactString> = loose,
+        /// What it runs on, such as `desktop` or `xbox`.
+        platform: Option<CompactString> = loose,
+    }
+}
+
+/// What of a presence is an object.
+macro_rules! lenient_objects {
+    ($($object:ident),* $(,)?) => {
+        $(
+            impl Lenient for $object {
+                const OF_OBJECT: bool = true;
+
+                fn from_object<'de, A: MapAccess<'de>>(
+                    object: A,
+                ) -> Result<Option<Self>, A::Error> {
+                    Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+                }
+            }
+        )*
+    };
+}
+
+lenient_objects!(
+    Activity,
+    ActivityAssets,
+    ActivityEmoji,
+    ActivityParty,
+    ActivitySecrets,
+    ActivityTimestamps,
+    AvatarDecoration,
+    ClientStatus,
+    Collectibles,
+    Nameplate,
+    PrimaryGuild,
+);
+
+impl Lenient for Status {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Lenient for ActivityKind {
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self::from)
+    }
+}
+
+impl Default for ActivityKind {
+    fn default() -> Self {
+        Self::Unknown(-1)
+    }
+}
+
+impl Lenient for StatusDisplayKind {
+    fn from_integer(number: i128) -> Option<Self> {
+        i64::from_integer(number).map(Self::from)
+    }
+}
+
+impl Lenient for UserFlags {
+    fn from_integer(number: i128) -> Option<Self> {
+        u64::from_integer(number).map(Self::from_bits_retain)
+    }
+}
+
+impl Lenient for ActivityFlags {
+    fn from_integer(number: i128) -> Option<Self> {
+        u64::from_integer(number).map(Self::from_bits_retain)
     }
 }
 
@@ -155,8 +237,8 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-timestamps>
     pub struct ActivityTimestamps {
-        start: Option<UnixTime> = optional,
-        end: Option<UnixTime> = optional,
+        start: Option<UnixTime> = loose,
+        end: Option<UnixTime> = loose,
     }
 }
 
@@ -165,9 +247,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-emoji>
     pub struct ActivityEmoji {
-        name: CompactString = default,
-        id: Option<Id<super::Emoji>> = optional,
-        animated: bool = sparse,
+        name: CompactString = loose_default,
+        id: Option<Id<super::Emoji>> = loose,
+        animated: bool = loose_sparse,
     }
 }
 
@@ -176,9 +258,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-party>
     pub struct ActivityParty {
-        id: Option<CompactString> = optional,
+        id: Option<CompactString> = loose,
         /// The party's size and its largest size.
-        size: Vec<i64> = sparse,
+        size: Vec<i64> = loose_sparse,
     }
 }
 
@@ -187,13 +269,13 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-assets>
     pub struct ActivityAssets {
-        large_image: Option<CompactString> = optional,
-        large_text: Option<CompactString> = optional,
-        large_url: Option<CompactString> = optional,
-        small_image: Option<CompactString> = optional,
-        small_text: Option<CompactString> = optional,
-        small_url: Option<CompactString> = optional,
-        invite_cover_image: Option<CompactString> = optional,
+        large_image: Option<CompactString> = loose,
+        large_text: Option<CompactString> = loose,
+        large_url: Option<CompactString> = loose,
+        small_image: Option<CompactString> = loose,
+        small_text: Option<CompactString> = loose,
+        small_url: Option<CompactString> = loose,
+        invite_cover_image: Option<CompactString> = loose,
     }
 }
 
@@ -202,9 +284,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/events/gateway-events#activity-object-activity-secrets>
     pub struct ActivitySecrets {
-        join: Option<CompactString> = optional,
-        spectate: Option<CompactString> = optional,
-        match_ as "match": Option<CompactString> = optional,
+        join: Option<CompactString> = loose,
+        spectate: Option<CompactString> = loose,
+        match_ as "match": Option<CompactString> = loose,
     }
 }
 
@@ -223,8 +305,8 @@ pub struct ActivityButton {
 object! {
     /// A button in its long form.
     struct LongButton {
-        label: CompactString = required,
-        url: Option<CompactString> = optional,
+        label: CompactString = loose_default,
+        url: Option<CompactString> = loose,
     }
 }
 
@@ -241,29 +323,24 @@ impl Serialize for ActivityButton {
     }
 }
 
+impl Lenient for ActivityButton {
+    fn from_text(label: &str) -> Option<Self> {
+        Some(Self {
+            label: label.into(),
+            url: None,
+        })
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        let LongButton { label, url } =
+            LongButton::deserialize(MapAccessDeserializer::new(object))?;
+        Ok(Some(Self { label, url }))
+    }
+}
+
 impl<'de> Deserialize<'de> for ActivityButton {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> de::Visitor<'de> for Either {
-            type Value = ActivityButton;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a button: its label or an object")
-            }
-
-            fn visit_str<E: de::Error>(self, label: &str) -> Result<ActivityButton, E> {
-                Ok(ActivityButton {
-                    label: label.into(),
-                    url: None,
-                })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ActivityButton, A::Error> {
-                let LongButton { label, url } =
-                    LongButton::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ActivityButton { label, url })
-            }
-        }
-        deserializer.deserialize_any(Either)
+        let Loose(button) = Loose::deserialize(deserializer)?;
+        button.ok_or_else(|| de::Error::custom("neither a label nor an object"))
     }
 }

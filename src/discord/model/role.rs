@@ -11,20 +11,20 @@ object! {
     /// <https://docs.discord.com/developers/topics/permissions#role-object>
     pub struct Role {
         id: Id<Role> = required,
-        name: CompactString = required,
+        name: CompactString = loose_default,
         /// Deprecated by `colors`; 0xRRGGBB.
-        color: u32 = default,
+        color: u32 = loose_default,
         colors: Option<RoleColors> = optional,
         /// Whether its members are listed apart.
-        hoist: bool = default,
-        icon: Option<ImageHash> = optional,
-        unicode_emoji: Option<CompactString> = optional,
+        hoist: bool = loose_default,
+        icon: Option<ImageHash> = loose,
+        unicode_emoji: Option<CompactString> = loose,
         /// Higher is more powerful; equal positions are ordered by id.
-        position: i64 = default,
+        position: i64 = loose_default,
         permissions: Permissions = default,
         /// Whether an integration manages it.
-        managed: bool = default,
-        mentionable: bool = default,
+        managed: bool = loose_default,
+        mentionable: bool = loose_default,
         tags: Option<Box<RoleTags>> = optional,
         flags: RoleFlags = default,
     }
@@ -35,11 +35,11 @@ object! {
     ///
     /// <https://docs.discord.com/developers/topics/permissions#role-object-role-colors-object>
     pub struct RoleColors {
-        primary_color: u32 = default,
+        primary_color: u32 = loose_default,
         /// Makes it a gradient.
-        secondary_color: Option<u32> = nullable,
+        secondary_color: Option<u32> = loose_nullable,
         /// Makes it holographic.
-        tertiary_color: Option<u32> = nullable,
+        tertiary_color: Option<u32> = loose_nullable,
     }
 }
 
@@ -48,11 +48,11 @@ object! {
     ///
     /// <https://docs.discord.com/developers/topics/permissions#role-object-role-tags-structure>
     pub struct RoleTags {
-        bot_id: Option<Id<User>> = optional,
-        integration_id: Option<Id<Integration>> = optional,
+        bot_id: Option<Id<User>> = loose,
+        integration_id: Option<Id<Integration>> = loose,
         /// Whether it is the guild's booster role.
         premium_subscriber: bool = marker,
-        subscription_listing_id: Option<Id<SkuSubscriptionListing>> = optional,
+        subscription_listing_id: Option<Id<SkuSubscriptionListing>> = loose,
         available_for_purchase: bool = marker,
         /// Whether it is linked to connections of users.
         guild_connections: bool = marker,

@@ -12,20 +12,20 @@ object! {
     pub struct ScheduledEvent {
         id: Id<ScheduledEvent> = required,
         guild_id: Id<Guild> = required,
-        channel_id: Option<Id<Channel>> = nullable,
-        creator_id: Option<Id<User>> = optional,
-        name: CompactString = required,
-        description: Option<CompactString> = optional,
+        channel_id: Option<Id<Channel>> = loose_nullable,
+        creator_id: Option<Id<User>> = loose,
+        name: CompactString = loose_default,
+        description: Option<CompactString> = loose,
         scheduled_start_time: Timestamp = required,
-        scheduled_end_time: Option<Timestamp> = nullable,
+        scheduled_end_time: Option<Timestamp> = loose_nullable,
         privacy_level: ScheduledEventPrivacyLevel = required,
         status: ScheduledEventStatus = required,
         entity_type: ScheduledEventEntityKind = required,
-        entity_id: Option<Id<ScheduledEventEntity>> = nullable,
+        entity_id: Option<Id<ScheduledEventEntity>> = loose_nullable,
         entity_metadata: Option<ScheduledEventMetadata> = nullable,
         creator: Option<Box<User>> = optional,
-        user_count: Option<u32> = optional,
-        image: Option<ImageHash> = optional,
+        user_count: Option<u32> = loose,
+        image: Option<ImageHash> = loose,
         recurrence_rule: Option<Box<RecurrenceRule>> = nullable,
     }
 }
@@ -35,7 +35,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-object-guild-scheduled-event-entity-metadata>
     pub struct ScheduledEventMetadata {
-        location: Option<CompactString> = optional,
+        location: Option<CompactString> = loose,
     }
 }
 
@@ -77,15 +77,15 @@ object! {
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-recurrence-rule-object>
     pub struct RecurrenceRule {
         start: Timestamp = required,
-        end: Option<Timestamp> = nullable,
+        end: Option<Timestamp> = loose_nullable,
         frequency: RecurrenceFrequency = required,
-        interval: u32 = default,
+        interval: u32 = loose_default,
         by_weekday: Option<Vec<RecurrenceWeekday>> = nullable,
         by_n_weekday: Option<Vec<RecurrenceNthWeekday>> = nullable,
         by_month: Option<Vec<RecurrenceMonth>> = nullable,
-        by_month_day: Option<Vec<i64>> = nullable,
-        by_year_day: Option<Vec<i64>> = nullable,
-        count: Option<u32> = nullable,
+        by_month_day: Option<Vec<i64>> = loose_nullable,
+        by_year_day: Option<Vec<i64>> = loose_nullable,
+        count: Option<u32> = loose_nullable,
     }
 }
 
@@ -142,7 +142,7 @@ object! {
     /// <https://docs.discord.com/developers/resources/guild-scheduled-event#guild-scheduled-event-recurrence-rule-object-guild-scheduled-event-recurrence-rule-nweekday-structure>
     pub struct RecurrenceNthWeekday {
         /// From 1 to 5.
-        n: i64 = required,
+        n: i64 = loose_default,
         day: RecurrenceWeekday = required,
     }
 }

@@ -13,18 +13,18 @@ object! {
     pub struct User {
         id: Id<User> = required,
         /// The name, unique except for webhooks and old bots.
-        username: CompactString = required,
+        username: CompactString = loose_default,
         /// Four digits, or `0` for accounts with a unique name.
-        discriminator: CompactString = default,
+        discriminator: CompactString = loose_default,
         /// The name to show; for bots the application's.
-        global_name: Option<CompactString> = nullable,
-        avatar: Option<ImageHash> = nullable,
-        bot: bool = sparse,
+        global_name: Option<CompactString> = loose_nullable,
+        avatar: Option<ImageHash> = loose_nullable,
+        bot: bool = loose_sparse,
         /// Whether it is Discord itself.
-        system: bool = sparse,
-        banner: Option<ImageHash> = optional,
+        system: bool = loose_sparse,
+        banner: Option<ImageHash> = loose,
         /// The banner's colour as 0xRRGGBB.
-        accent_color: Option<u32> = optional,
+        accent_color: Option<u32> = loose,
         public_flags: Option<UserFlags> = optional,
         avatar_decoration_data: Option<Box<AvatarDecoration>> = optional,
         collectibles: Option<Box<Collectibles>> = optional,
@@ -38,20 +38,20 @@ object! {
     /// <https://docs.discord.com/developers/resources/user#user-object>
     pub struct CurrentUser {
         id: Id<User> = required,
-        username: CompactString = required,
-        discriminator: CompactString = default,
-        global_name: Option<CompactString> = nullable,
-        avatar: Option<ImageHash> = nullable,
-        bot: bool = sparse,
-        system: bool = sparse,
+        username: CompactString = loose_default,
+        discriminator: CompactString = loose_default,
+        global_name: Option<CompactString> = loose_nullable,
+        avatar: Option<ImageHash> = loose_nullable,
+        bot: bool = loose_sparse,
+        system: bool = loose_sparse,
         /// Whether the owner has two-factor authentication.
-        mfa_enabled: Option<bool> = optional,
-        banner: Option<ImageHash> = optional,
-        accent_color: Option<u32> = optional,
-        locale: Option<CompactString> = optional,
+        mfa_enabled: Option<bool> = loose,
+        banner: Option<ImageHash> = loose,
+        accent_color: Option<u32> = loose,
+        locale: Option<CompactString> = loose,
         /// Whether the e-mail address has been verified.
-        verified: Option<bool> = optional,
-        email: Option<CompactString> = optional,
+        verified: Option<bool> = loose,
+        email: Option<CompactString> = loose,
         flags: Option<UserFlags> = optional,
         premium_type: Option<PremiumType> = optional,
         public_flags: Option<UserFlags> = optional,
@@ -66,8 +66,9 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/user#avatar-decoration-data-object>
     pub struct AvatarDecoration {
-        asset: ImageHash = required,
-        sku_id: Option<Id<Sku>> = nullable,
+        /// Empty where it was not there.
+        asset: ImageHash = loose_default,
+        sku_id: Option<Id<Sku>> = loose_nullable,
     }
 }
 
@@ -76,7 +77,7 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/user#collectibles>
     pub struct Collectibles {
-        nameplate: Option<Nameplate> = optional,
+        nameplate: Option<Nameplate> = loose,
     }
 }
 
@@ -85,12 +86,12 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/user#nameplate>
     pub struct Nameplate {
-        sku_id: Option<Id<Sku>> = nullable,
+        sku_id: Option<Id<Sku>> = loose_nullable,
         /// The path of the image on the CDN.
-        asset: CompactString = default,
-        label: CompactString = default,
+        asset: CompactString = loose_default,
+        label: CompactString = loose_default,
         /// The background's colour, by name.
-        palette: CompactString = default,
+        palette: CompactString = loose_default,
     }
 }
 
@@ -99,11 +100,11 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/user#user-object-user-primary-guild>
     pub struct PrimaryGuild {
-        identity_guild_id: Option<Id<Guild>> = nullable,
+        identity_guild_id: Option<Id<Guild>> = loose_nullable,
         /// `None` where Discord took the tag away.
-        identity_enabled: Option<bool> = nullable,
-        tag: Option<CompactString> = nullable,
-        badge: Option<ImageHash> = nullable,
+        identity_enabled: Option<bool> = loose_nullable,
+        tag: Option<CompactString> = loose_nullable,
+        badge: Option<ImageHash> = loose_nullable,
     }
 }
 

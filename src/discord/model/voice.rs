@@ -10,25 +10,25 @@ object! {
     ///
     /// <https://docs.discord.com/developers/resources/voice#voice-state-object>
     pub struct VoiceState {
-        guild_id: Option<Id<Guild>> = optional,
+        guild_id: Option<Id<Guild>> = loose,
         /// `None` when the user has left.
-        channel_id: Option<Id<Channel>> = nullable,
+        channel_id: Option<Id<Channel>> = loose_nullable,
         user_id: Id<User> = required,
         member: Option<Box<Member>> = optional,
-        session_id: CompactString = required,
+        session_id: CompactString = loose_default,
         /// Deafened by the guild.
-        deaf: bool = default,
+        deaf: bool = loose_default,
         /// Muted by the guild.
-        mute: bool = default,
-        self_deaf: bool = default,
-        self_mute: bool = default,
+        mute: bool = loose_default,
+        self_deaf: bool = loose_default,
+        self_mute: bool = loose_default,
         /// Whether the user streams by "Go Live".
-        self_stream: Option<bool> = optional,
+        self_stream: Option<bool> = loose,
         /// Whether the camera is on.
-        self_video: bool = default,
+        self_video: bool = loose_default,
         /// Whether the user may not speak here.
-        suppress: bool = default,
-        request_to_speak_timestamp: Option<Timestamp> = nullable,
+        suppress: bool = loose_default,
+        request_to_speak_timestamp: Option<Timestamp> = loose_nullable,
     }
 }
 
@@ -40,11 +40,11 @@ object! {
         id: Id<StageInstance> = required,
         guild_id: Id<Guild> = required,
         channel_id: Id<Channel> = required,
-        topic: CompactString = default,
+        topic: CompactString = loose_default,
         privacy_level: StagePrivacyLevel = required,
         /// Deprecated.
-        discoverable_disabled: bool = default,
-        guild_scheduled_event_id: Option<Id<ScheduledEvent>> = nullable,
+        discoverable_disabled: bool = loose_default,
+        guild_scheduled_event_id: Option<Id<ScheduledEvent>> = loose_nullable,
     }
 }
 

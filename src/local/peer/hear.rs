@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::{CLOSING, Current, Message, Peer, State};
 use crate::local::{
+    dialect::Rule,
     http::{self, Answer, Request},
     log::{Act, End},
     pack::Packer,
-    rules::{self, code},
+    rules,
     script::Moment,
     wire::{self, ClientFrame, opcode},
-    world::World,
+    world::{World, later},
 };
 
 // Before the WebSocket.
@@ -47,8 +48,11 @@ impl Peer {
         if is_upgrade && self.faults.is_empty() {
             self.faults = world.take_plan(false);
         }
+        let wants_token = world.table().wants_token;
         let at = if is_upgrade {
             Moment::Upgrade
+        } else if self.request.as_ref().is_some_and(wants_token) {
+            Moment::Token
         } else {
             Moment::Rest
         };
@@ -57,23 +61,36 @@ impl Peer {
     }
 
     pub(super) fn answer_request(&mut self, world: &mut World, now: Instant) {
-        let Some(request) = &self.request else { return };
+        let Some(request) = self.request.clone() else {
+            return;
+        };
         if request.wants_upgrade() {
             if self.upgrade(world, now) {
                 self.moment(world, now, Moment::Hello, Current::Hello);
             }
             return;
         }
-        let (method, target) = (request.method.clone(), request.target.clone());
-        let answer = http::rest(world, now, request);
-        let status = answer.status;
+        let answer = (world.table().rest)(world, now, self.id, &request);
+        self.record_rest(world, now, request, answer.status);
+        self.refuse_http(world, now, &answer);
+    }
+
+    pub(super) fn record_rest(
+        &self,
+        world: &mut World,
+        now: Instant,
+        request: Request,
+        status: u16,
+    ) {
+        let token = (request.header("authorization"))
+            .and_then(|header| (world.table().token_number)(world, header));
         let act = Act::Rest {
-            method,
-            target,
+            method: request.method,
+            target: request.target,
             status,
+            token,
         };
         world.record(now, self.id, act);
-        self.refuse_http(world, now, &answer);
     }
 
     /// Answers by HTTP and ends.
@@ -87,14 +104,12 @@ impl Peer {
         let Some(request) = self.request.take() else {
             return false;
         };
-        let compress = request.parameter("compress");
+        let reads_query = world.table().reads_query;
+        let parameter = |name| request.parameter(name).filter(|_| reads_query);
+        let compress = parameter("compress");
         self.packer = compress.and_then(Packer::named);
         let is_known = self.packer.is_some() || compress.is_none();
-        if !is_known
-            || request
-                .parameter("encoding")
-                .is_some_and(|name| name != "json")
-        {
+        if !is_known || parameter("encoding").is_some_and(|name| name != "json") {
             let answer = Answer::text(400, "an encoding or compression that is not offered here");
             self.refuse_http(world, now, &answer);
             return false;
@@ -107,11 +122,11 @@ impl Peer {
             }
         }
         self.state = State::Open;
-        if request
-            .parameter("v")
-            .is_some_and(|version| !matches!(version, "9" | "10"))
-        {
-            self.close(world, now, Some(code::INVALID_VERSION), "no such version");
+        let usual = world.table().recycle;
+        let lifetime = world.options.recycle.or(usual);
+        self.recycle_at = lifetime.map(|lifetime| later(now, lifetime));
+        if parameter("v").is_some_and(|version| !matches!(version, "9" | "10")) {
+            self.punish(world, now, Rule::InvalidVersion, "no such version");
             return false;
         }
         let rest = std::mem::take(&mut self.head);
@@ -159,14 +174,14 @@ impl Peer {
         }
         self.sends.push_back(now);
         if self.sends.len() > world.options.sends_max {
-            return self.close(world, now, Some(code::RATE_LIMITED), "sent too much");
+            return self.punish(world, now, Rule::RateLimited, "sent too much");
         }
         let is_short = payload.len() <= world.options.payload_len_max;
         let message = serde_json::from_slice::<Message>(payload).ok();
         let Some(message) = message.filter(|_| is_short) else {
             let len = payload.len();
             world.record(now, self.id, Act::Unreadable { len });
-            return self.close(world, now, Some(code::DECODE), "not readable, or too long");
+            return self.punish(world, now, Rule::Decode, "not readable, or too long");
         };
         let act = self.read(world, &message);
         world.record(now, self.id, act);
@@ -175,6 +190,8 @@ impl Peer {
 
     pub(super) fn read(&self, world: &mut World, message: &Message) -> Act {
         let data = &message.d;
+        let token = (data.get("token").and_then(Value::as_str))
+            .and_then(|text| (world.table().token_number)(world, text));
         match message.op {
             1 => Act::Heartbeat { seq: data.as_u64() },
             2 => {
@@ -188,6 +205,7 @@ impl Peer {
                 Act::Identify {
                     intents: data.get("intents").and_then(Value::as_u64),
                     data: shown.to_string(),
+                    token,
                 }
             }
             6 => {
@@ -198,7 +216,11 @@ impl Peer {
                     world.name_shard(self.id, shard);
                 }
                 let seq = data.get("seq").and_then(Value::as_u64).unwrap_or_default();
-                Act::Resume { session_id, seq }
+                Act::Resume {
+                    session_id,
+                    seq,
+                    token,
+                }
             }
             op => Act::Command {
                 op,
@@ -213,17 +235,17 @@ impl Peer {
                 self.heard = self.heard.map(|_| now);
                 Moment::Heartbeat
             }
-            1 => return self.close(world, now, Some(code::DECODE), "no heartbeat"),
+            1 => return self.punish(world, now, Rule::Decode, "no heartbeat"),
             2 => Moment::Identify,
             6 => Moment::Resume,
-            op @ (3 | 4 | 8 | 31 | 43) => {
+            op if world.table().commands.contains(&op) => {
                 if self.session.is_none() && !self.is_scripted {
                     let reason = "a command before identify";
-                    return self.close(world, now, Some(code::NOT_AUTHENTICATED), reason);
+                    return self.punish(world, now, Rule::NotAuthenticated, reason);
                 }
                 Moment::Command(op)
             }
-            _ => return self.close(world, now, Some(code::UNKNOWN_OPCODE), "no such op"),
+            _ => return self.punish(world, now, Rule::UnknownOpcode, "no such op"),
         };
         if let (Moment::Identify | Moment::Resume, Some(shard)) = (at, world.shard_of(self.id)) {
             self.faults.extend(world.take_shard_plan(shard));
@@ -240,7 +262,8 @@ impl Peer {
     ) {
         let is_answer = matches!(self.state, State::Closing(_));
         world.record(now, self.id, Act::Close { code, reason });
-        if let (Some(1000 | 1001), Some(id)) = (code, &self.session) {
+        let ends = world.table().hears_goodbye && matches!(code, Some(1000 | 1001));
+        if let (true, Some(id)) = (ends, &self.session) {
             world.end_session(id);
         }
         world.detach(self.id, now);

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Armed, CLOSING, Current, OUT_LEN_EVENTS, Out, Peer, State};
+use super::{Armed, CLOSING, Current, OUT_LEN_EVENTS, Out, Peer, RECYCLING, State};
 use crate::local::{
+    dialect::{Refusal, Rule},
     log::{Act, End},
-    rules::{self, Refusal, code, ends_session},
+    rules::{self, Broken},
     script::Moment,
     wire::{self, opcode},
-    world::World,
+    world::{World, later},
 };
 
 // What the server says.
@@ -27,11 +28,10 @@ impl Peer {
                 self.end(world, now, End::Fin);
             }
             Current::Message(message) => match message.op {
-                1 => self.say(world, now, 11, r#"{"t":null,"s":null,"op":11,"d":null}"#),
+                1 => self.say(world, now, 11, None),
                 2 => self.identify(world, now, &message.d),
                 6 => self.resume(world, now, &message.d, true),
-                8 => self.request_members(world, now, &message.d),
-                _ => {}
+                op => self.inform(world, now, op, &message.d),
             },
         }
     }
@@ -39,29 +39,29 @@ impl Peer {
     pub(super) fn hello(&mut self, world: &mut World, now: Instant) {
         self.heard = Some(now);
         let interval = world.options.heartbeat_interval.as_millis();
-        let d = format!(r#"{{"heartbeat_interval":{interval},"_trace":["local"]}}"#);
-        let hello = format!(r#"{{"t":null,"s":null,"op":10,"d":{d}}}"#);
-        self.say(world, now, 10, &hello);
+        let more = world.table().hello;
+        let d = format!(r#"{{"heartbeat_interval":{interval}{more}}}"#);
+        self.say(world, now, 10, Some(&d));
     }
 
     fn identify(&mut self, world: &mut World, now: Instant, data: &Value) {
         self.is_scripted = false;
         if self.session.is_some() {
-            return self.refuse(world, now, ALREADY);
+            return self.refuse(world, now, ALREADY, 2);
         }
         match rules::identify(world, now, self.id, data) {
-            Ok((shard, token)) => {
-                self.session = Some(world.begin(now, self.id, shard, token, &[]));
+            Ok((shard, owner)) => {
+                self.session = Some(world.begin(now, self.id, shard, owner, &[]));
                 self.attached(world);
             }
-            Err(refusal) => self.refuse(world, now, refusal),
+            Err(broken) => self.refuse(world, now, broken, 2),
         }
     }
 
     pub(super) fn resume(&mut self, world: &mut World, now: Instant, data: &Value, say: bool) {
         self.is_scripted = false;
         if self.session.is_some() {
-            return self.refuse(world, now, ALREADY);
+            return self.refuse(world, now, ALREADY, 6);
         }
         match rules::resume(world, now, self.id, data) {
             Ok((id, replayed)) => {
@@ -72,7 +72,7 @@ impl Peer {
                 self.session = Some(id);
                 self.attached(world);
             }
-            Err(refusal) => self.refuse(world, now, refusal),
+            Err(broken) => self.refuse(world, now, broken, 6),
         }
     }
 
@@ -92,51 +92,73 @@ impl Peer {
         self.is_scripted = false;
     }
 
-    fn refuse(&mut self, world: &mut World, now: Instant, refusal: Refusal) {
-        let (Refusal::Close(_, reason) | Refusal::Invalid(reason)) = refusal;
+    /// Refuses the IDENTIFY or RESUME, which has this op.
+    fn refuse(&mut self, world: &mut World, now: Instant, broken: Broken, op: u64) {
+        let Broken(rule, reason) = broken;
         world.record(now, self.id, Act::Refused { reason });
-        match refusal {
-            Refusal::Close(code, reason) => self.close(world, now, Some(code), reason),
-            Refusal::Invalid(_) => self.invalid_session(world, now, false),
+        match (world.table().refusal)(rule) {
+            Refusal::Close(code) => self.close(world, now, Some(code), reason),
+            Refusal::Invalid => {
+                world.detach(self.id, now);
+                self.say_invalid(world, now, false, Some(op));
+            }
+        }
+    }
+
+    /// Answers a broken rule that is not one of IDENTIFY or RESUME.
+    pub(super) fn punish(&mut self, world: &mut World, now: Instant, rule: Rule, why: &str) {
+        match (world.table().refusal)(rule) {
+            Refusal::Close(code) => self.close(world, now, Some(code), why),
+            Refusal::Invalid => self.invalid_session(world, now, false),
         }
     }
 
     pub(super) fn invalid_session(&mut self, world: &mut World, now: Instant, resumable: bool) {
         // The session that is on this connection, or that the client wants to have on it.
-        let asked = match &self.current {
-            Current::Message(message) => message.d.get("session_id").and_then(Value::as_str),
-            _ => None,
+        let (asked, op) = match &self.current {
+            Current::Message(message) => {
+                let id = message.d.get("session_id").and_then(Value::as_str);
+                (id, Some(message.op))
+            }
+            _ => (None, None),
         };
         let asked = self.session.take().or_else(|| asked.map(str::to_owned));
         match asked {
             Some(id) if !resumable => world.end_session(&id),
             _ => world.detach(self.id, now),
         }
-        let text = format!(r#"{{"t":null,"s":null,"op":9,"d":{resumable}}}"#);
-        self.say(world, now, 9, &text);
+        self.say_invalid(world, now, resumable, op);
     }
 
-    /// One chunk without members, as of a guild that has none but the bot.
-    fn request_members(&mut self, world: &mut World, now: Instant, data: &Value) {
+    /// Says op 9, and closes where the platform does.
+    fn say_invalid(&mut self, world: &mut World, now: Instant, resumable: bool, op: Option<u64>) {
+        self.say(
+            world,
+            now,
+            9,
+            Some(if resumable { "true" } else { "false" }),
+        );
+        if let Some(code) = (world.table().close_after_invalid)(op) {
+            self.close(world, now, Some(code), "invalid session");
+        }
+    }
+
+    /// Asks the client to reconnect, and where the platform does, soon leaves it no choice.
+    pub(super) fn reconnect(&mut self, world: &mut World, now: Instant) {
+        self.say(world, now, 7, None);
+        let code = world.table().recycled;
+        self.leave_at = code.map(|code| (later(now, RECYCLING), code));
+    }
+
+    /// Answers what the client asks about guilds.
+    fn inform(&mut self, world: &mut World, now: Instant, op: u64, data: &Value) {
         let Some(id) = self.session.clone() else {
             return;
         };
-        let mut chunk = serde_json::json!({
-            "guild_id": data.get("guild_id"), "members": [], "chunk_index": 0, "chunk_count": 1,
-        });
-        let not_found = match data.get("user_ids") {
-            Some(id @ Value::String(_)) => Some(Value::from(vec![id.clone()])),
-            ids => ids.cloned(),
-        };
-        for (member, value) in [
-            ("not_found", not_found),
-            ("nonce", data.get("nonce").cloned()),
-        ] {
-            if let Some(value) = value {
-                chunk[member] = value;
-            }
+        let rosters = &world.options.members;
+        for (name, data) in world.census.answer(rosters, now, op, data) {
+            world.push_to(now, &id, name, data);
         }
-        world.push_to(now, &id, "GUILD_MEMBERS_CHUNK", chunk.to_string());
     }
 
     /// Sends the next event of the session; whether there was one to send.
@@ -197,7 +219,8 @@ impl Peer {
     }
 
     /// Sends a message of the server's own.
-    pub(super) fn say(&mut self, world: &mut World, now: Instant, op: u64, text: &str) {
+    pub(super) fn say(&mut self, world: &mut World, now: Instant, op: u64, d: Option<&str>) {
+        let text = (world.table().message)(op, d);
         let act = Act::Sent {
             op: Some(op),
             event: None,
@@ -241,7 +264,8 @@ impl Peer {
             reason: why.to_owned(),
         };
         world.record(now, self.id, act);
-        if let (Some(true), Some(id)) = (code.map(ends_session), &self.session) {
+        let ends = code.is_some_and(world.table().ends_session);
+        if let (true, Some(id)) = (ends, &self.session) {
             world.end_session(id);
         }
         world.detach(self.id, now);
@@ -284,4 +308,4 @@ impl Peer {
     }
 }
 
-const ALREADY: Refusal = Refusal::Close(code::ALREADY_AUTHENTICATED, "identified before");
+const ALREADY: Broken = Broken(Rule::AlreadyAuthenticated, "identified before");

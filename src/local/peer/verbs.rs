@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Block, Current, Out, Peer, State};
 use crate::local::{
+    dialect::Proof,
     http::Answer,
     log::{Act, End},
     rules,
@@ -16,7 +17,7 @@ use crate::{id::ShardId, secret::Token};
 impl Peer {
     pub(super) fn step(&mut self, world: &mut World, now: Instant, step: Step) {
         match step {
-            Step::Ack => self.say(world, now, 11, r#"{"t":null,"s":null,"op":11,"d":null}"#),
+            Step::Ack => self.say(world, now, 11, None),
             Step::Answer => self.answer(world, now),
             Step::Binary(payload) => self.put_message(world, now, opcode::BINARY, &payload),
             Step::Close(code) => self.close(world, now, Some(code), ""),
@@ -59,16 +60,14 @@ impl Peer {
             }
             Step::Raw(bytes) => self.put(bytes),
             Step::Ready(edits) => self.begin(world, now, &edits),
-            Step::Reconnect => self.say(world, now, 7, r#"{"t":null,"s":null,"op":7,"d":null}"#),
+            Step::Reconnect => self.reconnect(world, now),
             Step::Renumber(seq) => world.edit_numbers(self.id, |session| session.renumber(seq)),
             Step::Replay => {
                 if let Current::Message(message) = std::mem::take(&mut self.current) {
                     self.resume(world, now, &message.d, false);
                 }
             }
-            Step::RequestHeartbeat => {
-                self.say(world, now, 1, r#"{"t":null,"s":null,"op":1,"d":null}"#);
-            }
+            Step::RequestHeartbeat => self.say(world, now, 1, None),
             Step::Rst => self.end(world, now, End::Rst),
             Step::Send(text) => {
                 self.record_text(world, now, &text);
@@ -79,6 +78,7 @@ impl Peer {
             Step::SplitNext(offsets) => self.armed.split = offsets,
             Step::SwapNext => self.armed.swap = true,
             Step::Text(text) => self.put_message(world, now, opcode::TEXT, text.as_bytes()),
+            Step::Token(edits) => self.give_token(world, now, &edits),
             Step::Upgrade => self.upgrade_when_asked(world, now),
             Step::Wait(time) => self.block = Some(Block::Until(later(now, time))),
         }
@@ -118,14 +118,21 @@ impl Peer {
         if let Some(request) = self.request.take()
             && !request.wants_upgrade()
         {
-            let act = Act::Rest {
-                method: request.method,
-                target: request.target,
-                status: answer.status,
-            };
-            world.record(now, self.id, act);
+            self.record_rest(world, now, request, answer.status);
         }
         self.refuse_http(world, now, answer);
+    }
+
+    /// Gives a token without asking whether it may be given.
+    fn give_token(&mut self, world: &mut World, now: Instant, edits: &[(String, Option<String>)]) {
+        let Some(request) = (self.request.as_ref()).filter(|request| !request.wants_upgrade())
+        else {
+            return;
+        };
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let app_id = body.get("appId").and_then(serde_json::Value::as_str);
+        let text = world.issue_token(now, self.id, app_id.unwrap_or_default(), edits);
+        self.answer_http(world, now, &Answer::json(200, &text));
     }
 
     fn upgrade_when_asked(&mut self, world: &mut World, now: Instant) {
@@ -142,10 +149,11 @@ impl Peer {
 
     /// Starts a session without asking whether it may be.
     fn begin(&mut self, world: &mut World, now: Instant, edits: &[(String, Option<String>)]) {
-        let (mut token, mut shard) = (Token::from("-"), world.shard_of(self.id));
+        let (mut owner, mut shard) = (Token::from("-"), world.shard_of(self.id));
         if let Current::Message(message) = std::mem::take(&mut self.current) {
             if let Some(text) = message.d.get("token").and_then(serde_json::Value::as_str) {
-                token = Token::from(text);
+                let bearer = (world.table().bearer)(world, now, Proof::Identify(text));
+                owner = bearer.map_or_else(|_| Token::from(text), |bearer| bearer.owner);
             }
             if message.op == 2 {
                 world.book.spend(now);
@@ -153,7 +161,7 @@ impl Peer {
             }
         }
         let shard = shard.unwrap_or(ShardId::ONE);
-        let id = world.begin(now, self.id, shard, token, edits);
+        let id = world.begin(now, self.id, shard, owner, edits);
         self.adopt(id);
         self.attached(world);
     }

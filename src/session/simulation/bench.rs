@@ -26,7 +26,10 @@ pub(super) fn setup(seed: u64) -> Setup<Discord> {
     Setup {
         platform: Discord::with_intents(Intents::GUILDS),
         shard: ShardId::ONE,
-        base: GatewayUrl::configured("wss://gateway.discord.gg").unwrap(),
+        bases: vec![GatewayUrl::configured("wss://gateway.discord.gg").unwrap()],
+        discovers: false,
+        session_age_max: None,
+        drop_repeated: false,
         limits: Limits::default(),
         resume: None,
         seed,

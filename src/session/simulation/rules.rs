@@ -7,7 +7,8 @@ use crate::{
     limits::Limits,
     notice::{Cause, Notice},
     session::{
-        Action, Endpoint, Input, Lost, Reconnect, Setup, Shutdown, State, Stop, Timer, Verdict,
+        Action, Command, Endpoint, Input, Lost, Reconnect, Setup, Shutdown, State, Stop, Timer,
+        Verdict,
     },
 };
 
@@ -331,6 +332,41 @@ fn a_presence_survives_a_cut_and_its_limit_does_too() {
     let presences = bench.sent();
     let presences = presences.iter().filter(|text| text.contains(r#""op":3"#));
     assert_eq!(presences.count(), 1);
+}
+
+/// Goal: a presence that was set outlives the session that it was set in, is told to each new one
+/// once, and to none that resumes.
+#[test]
+fn a_presence_is_set_again_in_a_new_session_and_not_in_a_resumed_one() {
+    let set = r#"{"op":3,"d":{"since":null,"activities":[],"status":"idle","afk":false}}"#;
+    let give = |bench: &mut Bench, payload: &str| {
+        let payload = payload.as_bytes().to_vec();
+        assert!(bench.session.wants_command(bench.now));
+        let _ = bench.give(Input::Command(Command { op: 3, payload }));
+        assert_eq!(bench.sent().len(), 1);
+    };
+    let mut bench = Bench::new(1);
+    bench.activate();
+    give(&mut bench, set);
+    // The server would refuse it again.
+    give(&mut bench, r#"{"op":3,"d":{"status":"sleepy"}}"#);
+
+    bench.cut();
+    bench.until_connect();
+    assert!(bench.handshake().contains(r#""op":6"#));
+    let _ = bench.resumed(2);
+    bench.actions();
+    assert_eq!(bench.sent(), [""; 0]);
+
+    for _ in 0..2 {
+        let _ = bench.message(r#"{"op":9,"d":false}"#);
+        bench.until_connect();
+        assert!(bench.handshake().contains(r#""op":2"#));
+        assert_eq!(bench.sent(), [""; 0], "not before READY");
+        let _ = bench.ready();
+        bench.actions();
+        assert_eq!(bench.sent(), [set]);
+    }
 }
 
 #[test]

@@ -66,6 +66,9 @@ impl<P: Platform> Driver<P> {
                     self.take(now, read);
                 }
             }
+            if self.crowded {
+                return true;
+            }
         }
         true
     }
@@ -246,7 +249,9 @@ impl<P: Platform> Driver<P> {
         let Verdict::Deliver { replayed } = verdict else {
             return None;
         };
+        self.crowded |= self.shared.taps.offer(&envelope);
         let name = envelope.event().unwrap_or_default();
+        self.shared.tally.add(&name);
         let wanted = self.shared.wants_event(&name);
         wanted.then_some(Passed { header, replayed })
     }

@@ -9,13 +9,14 @@ use crate::{
     Config, ConfigBuilder, Dial, Duplex, Error, Limits, Notice, Shard, ShardId,
     discord::{Discord, Event, Intents},
     local::{Builder, Gateway},
+    platform::Platform,
     queue::LocalQueue,
     shard::{Message, ResumeState},
 };
 
 /// Dials the gateway in memory, whatever the host.
 #[derive(Debug)]
-struct Memory(Arc<Gateway>);
+pub(crate) struct Memory(pub(crate) Arc<Gateway>);
 
 impl Dial for Memory {
     fn dial(&self, _: &str, _: u16, _: &Limits) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
@@ -86,12 +87,12 @@ impl Bench {
 const PATIENCE: Duration = Duration::from_hours(2);
 
 /// The next thing, by `next_message`.
-pub(crate) async fn next(shard: &mut Shard) -> Got {
+pub(crate) async fn next<P: Platform>(shard: &mut Shard<P>) -> Got {
     let got = timeout(PATIENCE, given(shard)).await;
     got.unwrap_or_else(|_| panic!("nothing was given; {:?}", shard.status()))
 }
 
-async fn given(shard: &mut Shard) -> Got {
+async fn given<P: Platform>(shard: &mut Shard<P>) -> Got {
     match shard.next_message().await {
         Ok(Message::Frame(frame)) => {
             let name = frame.event_name().unwrap().into_owned();
@@ -115,7 +116,10 @@ pub(crate) fn failed(error: &Error) -> Got {
 }
 
 /// Everything up to and with the first that `last` is true of.
-pub(crate) async fn until(shard: &mut Shard, mut last: impl FnMut(&Got) -> bool) -> Vec<Got> {
+pub(crate) async fn until<P: Platform>(
+    shard: &mut Shard<P>,
+    mut last: impl FnMut(&Got) -> bool,
+) -> Vec<Got> {
     let mut all = Vec::new();
     loop {
         let Ok(got) = timeout(PATIENCE, given(shard)).await else {
@@ -130,7 +134,7 @@ pub(crate) async fn until(shard: &mut Shard, mut last: impl FnMut(&Got) -> bool)
 }
 
 /// Everything up to READY.
-pub(crate) async fn until_ready(shard: &mut Shard) -> Vec<Got> {
+pub(crate) async fn until_ready<P: Platform>(shard: &mut Shard<P>) -> Vec<Got> {
     until(
         shard,
         |got| matches!(got, Got::Event(name, _) if name == "READY"),

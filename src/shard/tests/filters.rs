@@ -33,8 +33,8 @@ async fn a_session_lives_and_resumes_though_ready_resumed_and_notices_are_not_wa
     assert_eq!(next(&mut shard).await, Got::Event("TEST".into(), Some(3)));
     shard.reconnect(Reconnect::Resume);
     gives_nothing(&mut shard).await;
-    let stats = bench.gateway.stats();
-    assert_eq!((stats.identifies, stats.resumed), (1, 1));
+    let seen = bench.gateway.stats();
+    assert_eq!((seen.identifies, seen.resumed), (1, 1));
     bench.send(1);
     let Got::Event(name, Some(seq)) = next(&mut shard).await else {
         panic!("an event")

@@ -168,7 +168,7 @@ fn f55_a_second_ready_is_a_new_session_and_the_old_one_is_told_lost() {
         world
             .gateway
             .wait_for(|seen| {
-                matches!(&seen.act, Act::Resume { session_id, seq: 2 } if *session_id == second)
+                matches!(&seen.act, Act::Resume { session_id, seq: 2, .. } if *session_id == second)
             })
             .await
             .unwrap();

@@ -1,0 +1,26 @@
+//! What do the models of both platforms have in common? The macros that declare objects, times, and
+//! small values that are neither object nor list. Imports `codec`; pure.
+//!
+//! The macros are in scope wherever a module is declared after this one.
+
+#![cfg_attr(
+    not(all(feature = "discord", feature = "qq")),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        unused_macros,
+        reason = "each platform has words that the other needs not"
+    )
+)]
+
+#[macro_use]
+mod macros;
+pub(crate) mod nest;
+pub(crate) mod scalar;
+mod timestamp;
+
+pub use self::{
+    scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
+    timestamp::{Timestamp, TimestampError},
+};
