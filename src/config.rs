@@ -71,6 +71,8 @@ pub struct Config<P> {
     notices: bool,
     /// By field; the first is what the user hears of.
     problems: Vec<(&'static str, String)>,
+    /// Why it stands for one that could not be made.
+    refused: Option<Error>,
 }
 
 impl<P: Platform> Config<P> {
@@ -106,6 +108,7 @@ impl<P: Platform> Config<P> {
             flagged: None,
             notices: true,
             problems: Vec::new(),
+            refused: None,
             source,
         };
         config.check_source();
@@ -245,6 +248,9 @@ impl<P: Platform> Config<P> {
 
     /// The first field that cannot work, as an error.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
         match self.problems.first() {
             None => Ok(()),
             Some((field, problem)) => Err(Error::new(
@@ -252,6 +258,12 @@ impl<P: Platform> Config<P> {
                 format!("{field}: {problem}"),
             )),
         }
+    }
+
+    /// Stands for a configuration that could not be made: a shard of it ends with this error.
+    pub(crate) fn refused(mut self, error: Error) -> Self {
+        self.refused = Some(error);
+        self
     }
 
     /// Notes what is wrong with a field, or that nothing is any more.

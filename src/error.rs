@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Event,
     /// A frame was not a readable gateway message (the server's). The shard goes on.
     Frame,
+    /// A handler panicked (the caller's). The shard and the other handlers go on.
+    Handler,
     /// The server said by its close code that no reconnect can help. Fatal.
     Refused,
     /// The shard was shut down on request. Fatal in the sense that no more events come.
@@ -61,6 +63,7 @@ impl ErrorKind {
             Self::Credentials => "credentials",
             Self::Event => "event",
             Self::Frame => "frame",
+            Self::Handler => "handler",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
             Self::Unanswered => "unanswered",

@@ -79,6 +79,8 @@
 //! | `rest` | How many shards, at which url? |
 //! | `shard` | What do I hold in my hand? [`Shard`] |
 //! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
+//! | [`stream`] | How do I run many? |
+//! | `handler` | May I have callbacks? |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 //! | `twilight` | How do I move from twilight? |
@@ -99,6 +101,8 @@ pub mod discord;
 mod error;
 #[cfg(feature = "discord")]
 mod guilds;
+#[cfg(feature = "handler")]
+pub mod handler;
 mod id;
 mod limits;
 #[cfg(feature = "local-gateway")]
@@ -117,6 +121,7 @@ mod rest;
 mod secret;
 mod session;
 mod shard;
+pub mod stream;
 mod transport;
 #[cfg(feature = "twilight-model")]
 mod twilight;

@@ -59,7 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "handler",
-        &["platform", "queue", "session", "shard", "stream"],
+        &["observe", "platform", "queue", "session", "shard", "stream"],
     ),
     (
         "cluster",

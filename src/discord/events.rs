@@ -16,7 +16,7 @@ use crate::{
     codec::json,
     id::Id,
     notice::Notice,
-    platform::{DecodeError, EventSet},
+    platform::{DecodeError, EventName, EventSet},
 };
 
 /// An event that this version does not name.
@@ -460,6 +460,12 @@ events! {
 impl From<EventKind> for EventFlags {
     fn from(kind: EventKind) -> Self {
         Self::from_bits_retain(1 << kind as u8)
+    }
+}
+
+impl EventName for EventKind {
+    fn event_name(&self) -> &str {
+        self.name()
     }
 }
 

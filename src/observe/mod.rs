@@ -93,6 +93,18 @@ pub(crate) fn resume_of_another_shard(theirs: ShardId) {
     warn!(%theirs, "the session to start from is of another shard and is ignored");
 }
 
+/// A handler of the user panicked.
+#[cfg(feature = "handler")]
+pub(crate) fn handler_panicked(event: &str) {
+    error!(event = %Escaped(event), "a handler panicked");
+}
+
+/// Handlers took too long when the bot ended.
+#[cfg(feature = "handler")]
+pub(crate) fn handlers_dropped(count: usize) {
+    warn!(count, "handlers that still ran were dropped");
+}
+
 /// A message came.
 pub(crate) fn received(op: u64, seq: Option<u64>, len: usize) {
     trace!(op, seq, len, "received");

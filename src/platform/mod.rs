@@ -119,6 +119,24 @@ pub trait EventSet: Copy + Debug + Send + Sync + 'static {
     fn has_notices(self) -> bool;
 }
 
+/// What an event is named by: its name on the wire, or the kind of an event of a platform.
+pub trait EventName {
+    /// The name on the wire.
+    fn event_name(&self) -> &str;
+}
+
+impl EventName for &str {
+    fn event_name(&self) -> &str {
+        self
+    }
+}
+
+impl EventName for String {
+    fn event_name(&self) -> &str {
+        self
+    }
+}
+
 /// A command that bots of the platform `P` send.
 pub trait Command<P> {
     /// The opcode.

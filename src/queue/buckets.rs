@@ -154,6 +154,14 @@ impl Buckets {
         self.window = self.window.max(window.min(WINDOW_MAX));
     }
 
+    /// How long after the first start the one can come that has so many before it, with all
+    /// buckets used evenly.
+    pub(crate) fn earliest(&self, before: usize) -> Duration {
+        let rounds = u64::try_from(before).unwrap_or(u64::MAX) / u64::from(self.max_concurrency);
+        self.window
+            .saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+    }
+
     /// The first of those who wait for each bucket, in the order of the buckets.
     pub(crate) fn first(&self) -> impl Iterator<Item = Ticket> {
         let buckets = self.by_key.values();

@@ -41,7 +41,7 @@ pub(crate) enum Allowance {
 ///
 /// Two counts are kept and the stricter decides: what was started here in the last 24 hours, and
 /// what the server has told that it has counted in its day.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Budget {
     total: u64,
     /// What was started here, by the time at which it is forgotten.

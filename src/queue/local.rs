@@ -166,6 +166,23 @@ impl fmt::Debug for LocalQueue {
 }
 
 impl Queue for LocalQueue {
+    /// As the limits are now: with every bucket used evenly, and the budget as it is spaced.
+    fn outlook(&self, starts: usize) -> Option<Duration> {
+        let state = self.0.lock();
+        let begin = now();
+        let mut budget = state.budget.clone();
+        let mut at = begin;
+        for start in 0..starts {
+            at = at.max(begin + state.buckets.earliest(start));
+            while let Allowance::At(later) = budget.allowance(at) {
+                at = later.max(at + Duration::from_millis(1));
+            }
+            budget.reserve();
+            budget.spend(at);
+        }
+        Some(at.saturating_duration_since(begin))
+    }
+
     fn acquire(&self, shard: ShardId) -> BoxFuture<'static, Result<Permit, Error>> {
         let queue = Arc::clone(&self.0);
         Box::pin(async move {

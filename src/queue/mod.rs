@@ -6,7 +6,10 @@ pub(crate) mod buckets;
 pub(crate) mod budget;
 pub(crate) mod local;
 
-use std::fmt::{self, Debug};
+use std::{
+    fmt::{self, Debug},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 
@@ -43,6 +46,13 @@ pub trait Queue: Debug + Send + Sync + 'static {
     ///
     /// Dropping the future gives the place up; dropping the permit unused gives the slot back.
     fn acquire(&self, shard: ShardId) -> BoxFuture<'static, Result<Permit, Error>>;
+
+    /// How long it takes at least until so many shards have identified; `None` where that is not
+    /// known, as by default.
+    fn outlook(&self, starts: usize) -> Option<Duration> {
+        let _ = starts;
+        None
+    }
 }
 
 /// The right to send one IDENTIFY. Dropped unspent, it goes back to the queue.

@@ -696,3 +696,31 @@ pub struct Counters {
     /// Commands of the user sent, and states of theirs that a new session was told again.
     pub commands: u64,
 }
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        // A field that is added is named here, or this does not compile.
+        let Self {
+            connects,
+            identifies,
+            resumes,
+            heartbeats,
+            acks,
+            events,
+            duplicates,
+            repeated,
+            garbled,
+            commands,
+        } = other;
+        self.connects += connects;
+        self.identifies += identifies;
+        self.resumes += resumes;
+        self.heartbeats += heartbeats;
+        self.acks += acks;
+        self.events += events;
+        self.duplicates += duplicates;
+        self.repeated += repeated;
+        self.garbled += garbled;
+        self.commands += commands;
+    }
+}

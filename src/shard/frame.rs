@@ -13,7 +13,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
-    platform::DecodeError,
+    platform::{DecodeError, Platform},
 };
 
 /// A dispatch as the server sent it: its text, with the parts of its envelope already found.
@@ -180,7 +180,26 @@ impl Frame {
         })
     }
 
-    pub(super) fn meta(&self) -> Meta {
+    /// Decodes the frame as the shard does: into the platform's typed event.
+    ///
+    /// ```
+    /// use shardstream::{Frame, discord::{Discord, Event}};
+    ///
+    /// let frame = Frame::from_text(r#"{"op":0,"s":7,"t":"NEWS","d":{}}"#)?;
+    /// assert!(matches!(frame.decode::<Discord>()?, Event::Unknown(_)));
+    /// # Ok::<(), shardstream::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Event`] where the payload of a known event cannot be decoded. Nothing happens
+    /// to the shard.
+    pub fn decode<P: Platform>(&self) -> Result<P::Event, Error> {
+        super::decode::<P>(&self.envelope(), self.replayed()).1
+    }
+
+    /// What is around the event: its sequence, and whether it was replayed.
+    pub fn meta(&self) -> Meta {
         meta(&self.envelope(), self.replayed())
     }
 

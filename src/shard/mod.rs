@@ -33,7 +33,7 @@ mod tally;
 mod tap;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,
@@ -309,6 +309,29 @@ impl<P: Platform> Shard<P> {
         Poll::Ready(result)
     }
 
+    /// The stream of raw messages: as [`next_message`](Self::next_message), and it ends after the
+    /// fatal error.
+    pub(crate) fn poll_next_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Error>>> {
+        if self.end_given {
+            return Poll::Ready(None);
+        }
+        let taken = ready!(self.poll_entry(cx));
+        Poll::Ready(Some(taken.and_then(|()| self.message_taken())))
+    }
+
+    /// Whether what comes next lies in another batch.
+    pub(crate) fn is_between_batches(&self) -> bool {
+        self.reader.at_end()
+    }
+
+    /// Whether the fatal error was given.
+    pub(crate) const fn has_given_end(&self) -> bool {
+        self.end_given
+    }
+
     /// Takes entries up to the next that is wanted.
     fn poll_wanted(
         &mut self,
@@ -495,6 +518,13 @@ impl<P: Platform> ShardHandle<P> {
     )]
     pub(crate) fn taps(&self) -> usize {
         self.shared.taps.len()
+    }
+}
+
+impl<P: Platform> ShardHandle<P> {
+    /// When so many shards that wait can have identified; `None` where the queue cannot tell.
+    pub(crate) fn queue_outlook(&self, starts: usize) -> Option<std::time::Duration> {
+        self.shared.config.queue().outlook(starts)
     }
 }
 

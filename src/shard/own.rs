@@ -215,6 +215,18 @@ impl<E: OwnEvent, P: Platform> TypedShard<E, P> {
         self.shard.message_taken()
     }
 
+    /// The stream of raw messages that are wanted; it ends after the fatal error.
+    pub(crate) fn poll_next_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Error>>> {
+        if self.shard.end_given {
+            return Poll::Ready(None);
+        }
+        let taken = ready!(self.poll_wanted(cx));
+        Poll::Ready(Some(taken.and_then(|()| self.shard.message_taken())))
+    }
+
     fn poll_wanted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.frame = None;
         self.shard.poll_wanted(cx, E::wants, E::NOTICES)

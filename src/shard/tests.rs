@@ -1,6 +1,6 @@
 //! The whole shard, over pipes in memory and with paused time, against the local gateway.
 
-mod bench;
+pub(crate) mod bench;
 mod commands;
 mod faults;
 mod filters;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use shardstream::{
     Compression, Config, Id, Intents, Message, Shard, ShardId, discord::Event, own_events,
+    queue::LocalQueue,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -92,6 +93,8 @@ fn shard(compression: Compression) -> (Runtime, Shard, Server) {
         .compression(compression)
         .gateway_url("ws://127.0.0.1:1")
         .dialler(Arc::new(Pipe::new(client)))
+        // Of its own: nobody waits for the identify of another test.
+        .queue(Arc::new(LocalQueue::new()))
         .build();
     let mut shard = Shard::with_config(ShardId::ONE, config.expect("a configuration"));
     let runtime = Builder::new_current_thread().enable_all().build();

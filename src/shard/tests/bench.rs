@@ -16,7 +16,7 @@ use crate::{
 
 /// Dials the gateway in memory, whatever the host.
 #[derive(Debug)]
-pub(super) struct Memory(pub(super) Arc<Gateway>);
+pub(crate) struct Memory(pub(crate) Arc<Gateway>);
 
 impl Dial for Memory {
     fn dial(&self, _: &str, _: u16, _: &Limits) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
@@ -26,13 +26,13 @@ impl Dial for Memory {
 }
 
 /// A gateway, and how to reach it.
-pub(super) struct Bench {
-    pub(super) gateway: Arc<Gateway>,
+pub(crate) struct Bench {
+    pub(crate) gateway: Arc<Gateway>,
 }
 
 /// One thing that a shard gave, short enough to compare.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Got {
+pub(crate) enum Got {
     Event(String, Option<u64>),
     Replayed(String, Option<u64>),
     Notice(Notice),
@@ -41,40 +41,40 @@ pub(super) enum Got {
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Gateway::builder())
     }
 
-    pub(super) fn with(builder: Builder) -> Self {
+    pub(crate) fn with(builder: Builder) -> Self {
         let gateway = builder.patience(Duration::from_hours(1)).start_in_memory();
         Self {
             gateway: Arc::new(gateway),
         }
     }
 
-    pub(super) fn config(&self) -> ConfigBuilder<Discord> {
+    pub(crate) fn config(&self) -> ConfigBuilder<Discord> {
         let queue = Arc::new(LocalQueue::new());
         self.config_with_default_queue().queue(queue)
     }
 
     /// Tests that share a token share the queue, and each has a clock of its own.
-    pub(super) fn config_with_default_queue(&self) -> ConfigBuilder<Discord> {
+    pub(crate) fn config_with_default_queue(&self) -> ConfigBuilder<Discord> {
         Config::builder("CANARY.token", Intents::GUILDS)
             .gateway_url(self.gateway.url())
             .dialler(Arc::new(Memory(Arc::clone(&self.gateway))))
     }
 
-    pub(super) fn shard(&self) -> Shard {
+    pub(crate) fn shard(&self) -> Shard {
         self.shard_from(None)
     }
 
-    pub(super) fn shard_from(&self, state: impl Into<Option<ResumeState>>) -> Shard {
+    pub(crate) fn shard_from(&self, state: impl Into<Option<ResumeState>>) -> Shard {
         let config = self.config().resume(state).build().unwrap();
         Shard::with_config(ShardId::ONE, config)
     }
 
     /// Sends so many events to the shard.
-    pub(super) fn send(&self, events: u64) {
+    pub(crate) fn send(&self, events: u64) {
         for n in 0..events {
             let data = format!("{{\"n\":{n}}}");
             self.gateway.send(ShardId::ONE, "TEST", &data).unwrap();
@@ -87,7 +87,7 @@ impl Bench {
 const PATIENCE: Duration = Duration::from_hours(2);
 
 /// The next thing, by `next_message`.
-pub(super) async fn next<P: Platform>(shard: &mut Shard<P>) -> Got {
+pub(crate) async fn next<P: Platform>(shard: &mut Shard<P>) -> Got {
     let got = timeout(PATIENCE, given(shard)).await;
     got.unwrap_or_else(|_| panic!("nothing was given; {:?}", shard.status()))
 }
@@ -107,7 +107,7 @@ async fn given<P: Platform>(shard: &mut Shard<P>) -> Got {
     }
 }
 
-pub(super) fn failed(error: &Error) -> Got {
+pub(crate) fn failed(error: &Error) -> Got {
     if error.is_fatal() {
         Got::End(error.kind().name())
     } else {
@@ -116,7 +116,7 @@ pub(super) fn failed(error: &Error) -> Got {
 }
 
 /// Everything up to and with the first that `last` is true of.
-pub(super) async fn until<P: Platform>(
+pub(crate) async fn until<P: Platform>(
     shard: &mut Shard<P>,
     mut last: impl FnMut(&Got) -> bool,
 ) -> Vec<Got> {
@@ -134,7 +134,7 @@ pub(super) async fn until<P: Platform>(
 }
 
 /// Everything up to READY.
-pub(super) async fn until_ready<P: Platform>(shard: &mut Shard<P>) -> Vec<Got> {
+pub(crate) async fn until_ready<P: Platform>(shard: &mut Shard<P>) -> Vec<Got> {
     until(
         shard,
         |got| matches!(got, Got::Event(name, _) if name == "READY"),
@@ -142,12 +142,12 @@ pub(super) async fn until_ready<P: Platform>(shard: &mut Shard<P>) -> Vec<Got> {
     .await
 }
 
-pub(super) fn is_event(got: &Got) -> bool {
+pub(crate) fn is_event(got: &Got) -> bool {
     matches!(got, Got::Event(..) | Got::Replayed(..))
 }
 
 /// The sequences of the events with this name, in order.
-pub(super) fn seqs(all: &[Got], wanted: &str) -> Vec<u64> {
+pub(crate) fn seqs(all: &[Got], wanted: &str) -> Vec<u64> {
     all.iter()
         .filter_map(|got| match got {
             Got::Event(name, seq) | Got::Replayed(name, seq) if name == wanted => *seq,
@@ -156,7 +156,7 @@ pub(super) fn seqs(all: &[Got], wanted: &str) -> Vec<u64> {
         .collect()
 }
 
-pub(super) fn notices(all: &[Got]) -> Vec<&'static str> {
+pub(crate) fn notices(all: &[Got]) -> Vec<&'static str> {
     all.iter()
         .filter_map(|got| match got {
             Got::Notice(notice) => Some(notice.name()),
@@ -166,7 +166,7 @@ pub(super) fn notices(all: &[Got]) -> Vec<&'static str> {
 }
 
 /// The name of a typed event, for who takes them typed.
-pub(super) fn name_of(event: &Event) -> String {
+pub(crate) fn name_of(event: &Event) -> String {
     match event {
         Event::Gateway(notice) => notice.name().to_owned(),
         Event::Unknown(unknown) => unknown.name.to_string(),
