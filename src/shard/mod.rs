@@ -29,7 +29,7 @@ mod sender;
 mod shared;
 mod status;
 mod tally;
-#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+#[allow(dead_code, reason = "which rooms above ask depends on the features")]
 mod tap;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
@@ -56,9 +56,9 @@ pub use self::{
     tally::EventCounts,
 };
 // Which rooms above ask through these depends on the features.
-#[cfg_attr(
-    not(feature = "discord"),
-    allow(unused_imports, reason = "nobody asks")
+#[allow(
+    unused_imports,
+    reason = "which rooms above ask depends on the features"
 )]
 pub(crate) use self::tap::{Tap, Wanted};
 #[cfg(feature = "discord")]
@@ -504,7 +504,7 @@ impl<P: Platform> ShardHandle<P> {
     }
 
     /// Listens to frames beside the user; starts the shard, if nobody has yet.
-    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+    #[allow(dead_code, reason = "which rooms above ask depends on the features")]
     pub(crate) async fn tap(&self, wanted: Vec<Wanted>) -> Result<Tap<P>, Error> {
         self.shared.start();
         Tap::open(Arc::clone(&self.shared), wanted).await

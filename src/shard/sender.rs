@@ -109,7 +109,7 @@ impl<P: Platform> Sender<P> {
 
     /// Room in the queue for this command, which is sent, or not, once there is some. Dropped
     /// before that, nothing is taken.
-    #[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+    #[allow(dead_code, reason = "which rooms above ask depends on the features")]
     pub(crate) async fn reserve(
         &self,
         command: &(impl platform::Command<P> + Sync),
@@ -170,14 +170,14 @@ impl<P: Platform> Sender<P> {
 }
 
 /// A command with its place in the queue.
-#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+#[allow(dead_code, reason = "which rooms above ask depends on the features")]
 #[derive(Debug)]
 pub(crate) struct Reserved<'a> {
     room: mpsc::Permit<'a, Queued>,
     command: Command,
 }
 
-#[cfg_attr(not(feature = "discord"), allow(dead_code, reason = "nobody asks"))]
+#[allow(dead_code, reason = "which rooms above ask depends on the features")]
 impl Reserved<'_> {
     /// Queues the command. What is returned tells when it is taken from the queue to be sent,
     /// which may take as long as the rate limit and a lost connection make it.

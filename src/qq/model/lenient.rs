@@ -169,8 +169,10 @@ impl<T> Wire for Id<T> {
 
 impl Wire for Timestamp {
     fn text(text: &str) -> Option<Self> {
-        text.parse()
-            .ok()
+        // Without an offset nobody knows whose time it is: the platform's is not UTC.
+        let parsed = has_offset(text).then(|| text.parse().ok());
+        parsed
+            .flatten()
             .or_else(|| printed_by_go(text))
             .or_else(|| Self::integer(text.parse().ok()?))
     }
@@ -180,6 +182,12 @@ impl Wire for Timestamp {
         let secs = i64::try_from(number).ok()?;
         secs.checked_mul(1_000_000).map(Self::from_micros)
     }
+}
+
+/// Whether a time is followed by its offset: `Z`, or a sign after the date's own dashes.
+fn has_offset(text: &str) -> bool {
+    let time = text.get("2023-11-06".len()..).unwrap_or_default();
+    time.contains(['Z', 'z', '+', '-'])
 }
 
 /// `2023-11-06 13:37:18.195905 +0800 CST m=+0.1`: date, time, offset, and what does not matter.
