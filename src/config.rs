@@ -46,6 +46,8 @@ pub struct Config<P> {
     platform: P,
     source: Arc<dyn CredentialSource>,
     gateway_url: Option<GatewayUrl>,
+    /// Whether the user named the gateway, so that what the platform recommends is not used.
+    gateway_given: bool,
     rest_url: String,
     /// The REST base as a place; `None` where it cannot work.
     rest_base: Option<GatewayUrl>,
@@ -92,6 +94,7 @@ impl<P: Platform> Config<P> {
             compression: default_compression(&platform),
             platform,
             gateway_url: None,
+            gateway_given: false,
             rest_url: P::REST.to_owned(),
             rest_base: None,
             discovery: Arc::default(),
@@ -191,6 +194,35 @@ impl<P: Platform> Config<P> {
     pub(crate) fn caller(&self) -> rest::Caller {
         let (source, connector) = (Arc::clone(&self.source), self.connector.clone());
         rest::Caller::new::<P>(source, self.rest_url.clone(), connector)
+    }
+
+    /// Takes over what the platform recommends: its limits, and where to connect unless the user
+    /// said it. `told_by` is the REST base that told it.
+    #[cfg(feature = "http")]
+    pub(crate) fn adopt(
+        &mut self,
+        gateway: &rest::GatewayBot,
+        told_by: Option<&str>,
+    ) -> Result<(), Error> {
+        if !self.gateway_given {
+            let mut bases = self.bases();
+            let told_by = told_by.and_then(|url| rest_base(url).ok());
+            bases.extend(told_by.filter(GatewayUrl::is_loopback));
+            let url = GatewayUrl::discovered_by(&gateway.url, &bases, P::GATEWAY_HOSTS);
+            let url = url.map_err(|problem| {
+                let message = format!("the gateway that the platform named is not used: {problem}");
+                Error::new(ErrorKind::Connect, message)
+            })?;
+            if self.discovers() {
+                // It is asked again where this one fails.
+                self.discovery.tell(url);
+            } else {
+                self.gateway_url = Some(url);
+                self.shared_queue = Arc::default();
+            }
+        }
+        self.learn(&gateway.session_start_limit);
+        Ok(())
     }
 
     /// Takes over what the platform told of its identify limits, unless the user brought a queue.
@@ -441,6 +473,7 @@ impl<P: Platform> ConfigBuilder<P> {
     /// Sets the gateway to connect to: `wss://`, or `ws://` to this machine. By default the
     /// platform's own, or what it answers when asked.
     pub fn gateway_url(mut self, url: impl AsRef<str>) -> Self {
+        self.0.gateway_given = true;
         self.0.set_gateway_url(url.as_ref());
         self
     }

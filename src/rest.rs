@@ -146,6 +146,11 @@ impl Client {
         self.caller.gateway_bot().await
     }
 
+    /// The base that is asked.
+    pub(crate) fn base(&self) -> &str {
+        &self.caller.rest_url
+    }
+
     fn rebuild(mut self) -> Self {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
         self.caller.connector = Connector::new(tls, dialler, self.limits.clone());

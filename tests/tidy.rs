@@ -59,7 +59,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "handler",
-        &["observe", "platform", "queue", "session", "shard", "stream"],
+        &[
+            "credential",
+            "observe",
+            "platform",
+            "queue",
+            "session",
+            "shard",
+            "stream",
+        ],
     ),
     (
         "cluster",
@@ -92,7 +100,7 @@ const BLIND: &[&str] = &[
 ];
 
 /// Those with a type parameter that has a default: one line each may say which.
-const DEFAULTED: &[&str] = &["config", "shard"];
+const DEFAULTED: &[&str] = &["config", "handler", "shard"];
 
 /// Rooms without clock, task, socket, lock and chance.
 const PURE: &[&str] = &[

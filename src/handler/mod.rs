@@ -28,18 +28,7 @@
 //! - A handler that panics is an error ([`ErrorKind::Handler`](crate::ErrorKind::Handler)) for
 //!   [`Bot::on_error`]; the shard, the other handlers and later events are not concerned.
 //!
-//! # The same in Ruby's async-discord
-//!
-//! | the page says | here |
-//! |---|---|
-//! | `Gateway.new(token:, intents:, gateway_url:)` | [`Bot::new`]; [`Bot::with_config`] with [`ConfigBuilder::gateway_url`](crate::ConfigBuilder::gateway_url) |
-//! | `on(event_type) { \|data\| }` | [`Bot::on`] with a name or a kind, typed; [`Bot::on_raw`] for the JSON text; [`Bot::on_as`] for a type of your own |
-//! | `run` blocks until the connection is closed or an error that cannot be recovered from | [`Bot::run`] ends when it is stopped, or when every shard has ended fatally; all else is mended inside |
-//! | any error: sleep for 5 s and connect again | by its cause: at once, with a growing delay, or never ([`Error::is_fatal`](crate::Error::is_fatal)); a refused token is not tried again |
-//! | `stop` closes the socket | [`Handle::stop`] closes with the code that ends the session, and waits for handlers that run |
-//! | `send_payload(op:, d:)` does nothing without a connection | [`Handle::send_payload`] waits for the session; a refusal is an error |
-//! | `seq`, `session_id` | [`Handle::seq`], [`Handle::session_id`] |
-//! | a heartbeat unacked when the next is due: reconnect | the same, and whenever nothing at all arrives in time |
+#![doc = include_str!("async_discord.md")]
 
 mod bot;
 mod calls;

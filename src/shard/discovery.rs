@@ -32,6 +32,15 @@ struct Known {
 }
 
 impl Discovery {
+    /// The platform has said it, asked by somebody else.
+    #[cfg(feature = "http")]
+    pub(crate) fn tell(&self, url: GatewayUrl) {
+        *lock(&self.known) = Known {
+            url: Some(url),
+            failures: 0,
+        };
+    }
+
     /// The gateway that is worth an attempt.
     fn known(&self) -> Option<GatewayUrl> {
         let known = lock(&self.known);

@@ -2,9 +2,14 @@
 
 use std::ops::Range;
 
+#[cfg(feature = "http")]
+use futures::future::{BoxFuture, FutureExt as _};
+
+#[cfg(feature = "http")]
+use crate::rest::{self, GatewayBot};
 use crate::{
     config::{Config, ConfigBuilder},
-    error::Error,
+    error::{Error, ErrorKind},
     id::ShardId,
     platform::Platform,
     shard::Shard,
@@ -102,13 +107,95 @@ where
     create_iterator(numbers, total, config, per_shard)
 }
 
+/// Who can ask the platform what a bot should start: [`rest::Client`](crate::rest::Client), or with
+/// the feature `twilight-http` the client of that crate.
+#[cfg(feature = "http")]
+pub trait Recommend: Sync {
+    /// What `GET /gateway/bot` answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`rest::Client::gateway_bot`](crate::rest::Client::gateway_bot).
+    fn recommended(&self) -> BoxFuture<'_, Result<GatewayBot, rest::Error>>;
+
+    /// The REST base that is asked, where it is known: one on this machine may name a gateway on
+    /// this machine.
+    fn rest_url(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[cfg(feature = "http")]
+impl Recommend for rest::Client {
+    fn recommended(&self) -> BoxFuture<'_, Result<GatewayBot, rest::Error>> {
+        self.gateway_bot().boxed()
+    }
+
+    fn rest_url(&self) -> Option<&str> {
+        Some(self.base())
+    }
+}
+
+/// As many shards as the platform recommends, all of them. All else is as with
+/// [`create_iterator`].
+///
+/// The platform's limits go to the queue of the configuration, unless that is one of your own; and
+/// the gateway that it names is used, unless the configuration names one.
+///
+/// ```no_run
+/// use futures::StreamExt;
+/// use shardstream::{Config, Intents, rest, stream::{self, ShardEventStream}};
+///
+/// # async fn example(token: String) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = rest::Client::new(token.clone());
+/// let config = Config::new(token, Intents::GUILDS);
+/// let mut shards = stream::create_recommended(&client, config, |_, builder| builder.build())
+///     .await?
+///     .collect::<Vec<_>>();
+/// let mut stream = ShardEventStream::new(shards.iter_mut());
+/// while let Some((shard, event)) = stream.next().await {
+///     println!("{}: {event:?}", shard.id());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The platform could not be asked, or named a gateway that is not its own. Nothing was connected;
+/// the call may be repeated unless the error [is fatal](rest::Error::is_fatal).
+#[cfg(feature = "http")]
+pub async fn create_recommended<P, C, F>(
+    client: &C,
+    mut config: Config<P>,
+    per_shard: F,
+) -> Result<impl Iterator<Item = Shard<P>> + use<P, C, F>, rest::Error>
+where
+    P: Platform,
+    C: Recommend,
+    F: FnMut(ShardId, ConfigBuilder<P>) -> Result<Config<P>, Error>,
+{
+    let gateway = client.recommended().await?;
+    config.adopt(&gateway, client.rest_url())?;
+    let total = gateway.shards;
+    if total > SHARDS_MAX {
+        let message = "the platform recommends more shards than any bot has";
+        return Err(Error::new(ErrorKind::Connect, message).into());
+    }
+    Ok(create_range(0..total, total, config, per_shard))
+}
+
+/// More shards than the largest bots have: a mistake of the server, and each takes memory.
+#[cfg(feature = "http")]
+const SHARDS_MAX: u32 = 1 << 16;
+
 #[cfg(test)]
 #[cfg(feature = "discord")]
 mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::{ErrorKind, Intents};
+    use crate::Intents;
 
     fn numbers(shards: impl Iterator<Item = Shard>) -> Vec<u32> {
         shards.map(|shard| shard.id().number()).collect()

@@ -21,6 +21,8 @@ mod store;
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 mod tests;
 
+#[cfg(feature = "http")]
+pub use self::create::{Recommend, create_recommended};
 pub use self::{
     create::{create_bucket, create_iterator, create_range},
     events::{Control, ShardEventStream, ShardMessageStream},
