@@ -90,6 +90,7 @@ const BLIND: &[&str] = &[
     "codec",
     "config",
     "credential",
+    "handler",
     "observe",
     "platform",
     "queue",
