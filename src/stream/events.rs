@@ -197,7 +197,8 @@ impl<S: Source> ShardEventStream<S> {
     ///
     /// ```no_run
     /// use futures::StreamExt;
-    /// use shardstream::{Config, Shard, discord::Discord, stream::{ShardEventStream, create_range}};
+    /// use shardstream::{Config, Shard, discord::Discord};
+    /// use shardstream::stream::{ShardEventStream, create_range};
     ///
     /// # async fn example(stream: ShardEventStream<Shard>, config: Config<Discord>) {
     /// let more = create_range(0..8, 8, config, |_, builder| builder.build());

@@ -541,7 +541,9 @@ impl<S: Source> Reshard<S> {
             let new = || Beginning::new(shard.session_taken());
             shard.is_active() && beginning.or_insert_with(new).is_settled()
         };
-        self.old.handles().all(ShardHandle::is_active) && self.new.handles().all(is_settled)
+        // All are asked, so that all wait at the same time.
+        let unsettled = self.new.handles().map(is_settled).filter(|is| !is).count();
+        unsettled == 0 && self.old.handles().all(ShardHandle::is_active)
     }
 
     /// Whether each shard has the session that it had when the round began: where notices and

@@ -2,21 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
 
 use fastrand::Rng;
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
-    Config, Error, Shard, ShardHandle, ShardId,
+    Config, Error, Message, Shard, ShardHandle, ShardId, Shutdown,
     discord::{Discord, Event},
-    local::{Gateway, Step},
+    local::{Fault, Gateway, Moment, Step},
     queue::LocalQueue,
-    shard::tests::bench::Bench,
-    stream::ShardEventStream,
+    shard::tests::bench::{Bench, name_of},
+    stream::{Reshard, ShardEventStream},
 };
 
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -71,6 +72,9 @@ struct World {
     published: BTreeMap<u64, Vec<u64>>,
     given: BTreeMap<u64, Vec<u64>>,
     disturbances: usize,
+    /// A new shard is still to lose its session.
+    losing: bool,
+    readies: u32,
 }
 
 impl World {
@@ -133,8 +137,18 @@ impl World {
     fn take(&mut self, shard: &ShardHandle, event: &Result<Event, Error>) {
         match event {
             Ok(Event::Ready(ready)) if shard.id().total() == NEW => {
-                self.to_show
-                    .extend(ready.guilds.iter().map(|guild| guild.id.get()));
+                let guilds = ready.guilds.iter().map(|guild| guild.id.get());
+                self.to_show.extend(guilds);
+                self.shown.retain(|guild| !self.to_show.contains(guild));
+                self.to_show.sort_unstable();
+                self.to_show.dedup();
+                self.readies += 1;
+                if self.readies >= NEW && mem::take(&mut self.losing) {
+                    let lost = id(self.rng.u32(..NEW), NEW);
+                    self.bench
+                        .gateway
+                        .order(lost, [Step::InvalidSession(false)]);
+                }
                 self.rng.shuffle(&mut self.to_show);
             }
             Ok(Event::Unknown(unknown)) => {
@@ -163,6 +177,8 @@ async fn grow(seed: u64) {
         published: BTreeMap::new(),
         given: BTreeMap::new(),
         disturbances: rng.usize(..40),
+        losing: rng.bool(),
+        readies: 0,
         rng,
     };
     let mut stream = old_set(&config).await.reshard(shards(&config, NEW));
@@ -195,9 +211,9 @@ async fn grow(seed: u64) {
 }
 
 /// Goal: from 4 shards to 8 under a continuous feed for 200 guilds, each event is given once and in
-/// the order of its guild. Method: random delays, cuts and resumes on all connections, equal
-/// events, members in another order, guilds shown one by one; `SHARDSTREAM_SEEDS=A..B` names other
-/// seeds.
+/// the order of its guild. Method: random delays, cuts and resumes on all connections, a new shard
+/// that loses its session, equal events, members in another order, guilds shown one by one.
+/// `SHARDSTREAM_SEEDS=A..B` names other seeds.
 #[tokio::test(start_paused = true)]
 async fn a_set_grows_and_every_event_is_given_once_and_in_order() {
     let named = std::env::var("SHARDSTREAM_SEEDS").ok();
@@ -208,4 +224,176 @@ async fn a_set_grows_and_every_event_is_given_once_and_in_order() {
     for seed in from..to {
         grow(seed).await;
     }
+}
+
+/// What the stream gives until nothing comes for a minute: which shard of how many, and what.
+async fn all(stream: &mut Reshard<Shard>) -> Vec<(ShardId, String)> {
+    let mut all = Vec::new();
+    while let Ok(Some((shard, event))) = timeout(Duration::from_mins(1), stream.next()).await {
+        let what = match event {
+            Ok(event) => name_of(&event),
+            Err(error) => format!("{} {:?}", error.kind().name(), error.close_code()),
+        };
+        all.push((shard.id(), what));
+        assert!(all.len() < 10_000);
+    }
+    all
+}
+
+fn count(all: &[(ShardId, String)], wanted: &str) -> usize {
+    all.iter().filter(|(_, what)| what == wanted).count()
+}
+
+/// A guild that number `shard` of the old set owns, and number `shard + 4` of the new.
+fn guild_of(shard: u64) -> u64 {
+    (shard + 4) << 22
+}
+
+fn send(bench: &Bench, total: u32, guild: u64, name: &str) -> usize {
+    let data = format!(r#"{{"guild_id":"{guild}"}}"#);
+    let to = owner(guild, total);
+    bench.gateway.send(to, name, &data).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_shard_that_ends_is_told_and_the_old_set_goes_on() {
+    let (bench, config) = bench(&[]);
+    let old = old_set(&config).await;
+    let refused = Fault::close_on_identify(4014);
+    bench.gateway.misbehave_shard(id(3, NEW), [refused]);
+    let mut stream = old.reshard(shards(&config, NEW));
+    let told = all(&mut stream).await;
+    assert_eq!(count(&told, "refused Some(4014)"), 1);
+    assert!(stream.is_given_up() && !stream.is_complete());
+    assert_eq!(stream.progress().shards, 0);
+    assert_eq!(send(&bench, OLD, guild_of(1), "ON"), 1);
+    assert_eq!(send(&bench, NEW, guild_of(1), "ON"), 0);
+    assert_eq!(all(&mut stream).await, [(id(1, OLD), "ON".to_owned())]);
+    assert_eq!(stream.shutdown(Shutdown::Keep).await.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guilds_of_an_old_shard_that_ends_are_the_new_sets_before_the_others() {
+    let (bench, config) = bench(&[]);
+    let old = old_set(&config).await;
+    // The last of the new set is late.
+    let late = Fault::at(
+        Moment::Identify,
+        [Step::Wait(Duration::from_secs(25)), Step::Answer],
+    );
+    bench.gateway.misbehave_shard(id(7, NEW), [late]);
+    let mut stream = old.reshard(shards(&config, NEW));
+    let begun = async {
+        let mut readies = 0;
+        while readies < 7 {
+            let (_, event) = stream.next().await.unwrap();
+            readies += u32::from(matches!(event.unwrap(), Event::Ready(_)));
+        }
+    };
+    timeout(PATIENCE, begun).await.unwrap();
+    bench.gateway.order(id(1, OLD), [Step::Close(4014)]);
+    let gone = async { while stream.next().await.unwrap().1.is_ok() {} };
+    timeout(PATIENCE, gone).await.unwrap();
+    for shard in 0..2 {
+        send(&bench, OLD, guild_of(shard), "ON");
+        send(&bench, NEW, guild_of(shard), "ON");
+    }
+    let told = all(&mut stream).await;
+    let from = |shard| {
+        told.iter()
+            .filter(|(id, _)| *id == shard)
+            .any(|(_, what)| what == "ON")
+    };
+    assert_eq!(count(&told, "ON"), 2, "{told:?}");
+    assert!(from(id(0, OLD)) && from(id(5, NEW)), "{told:?}");
+    assert!(stream.is_complete());
+    // None of the old set's errors is the user's business once it is closed.
+    assert_eq!(count(&told, "shutdown None"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_old_set_the_new_one_starts_plainly() {
+    let (bench, config) = bench(&[guild_of(0)]);
+    let mut stream = Reshard::new([], shards(&config, NEW));
+    assert!(stream.is_complete());
+    assert_eq!(count(&all(&mut stream).await, "READY"), 8);
+    send(&bench, NEW, guild_of(0), "ON");
+    assert_eq!(count(&all(&mut stream).await, "ON"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeping_in_the_middle_keeps_the_set_whose_events_these_are() {
+    let (bench, config) = bench(&[]);
+    let old = old_set(&config).await;
+    bench
+        .gateway
+        .misbehave_shard(id(7, NEW), [Fault::no_ready()]);
+    let mut stream = old.reshard(shards(&config, NEW));
+    let begun = async {
+        let mut readies = 0;
+        while readies < 7 {
+            let (_, event) = stream.next().await.unwrap();
+            readies += u32::from(matches!(event.unwrap(), Event::Ready(_)));
+        }
+    };
+    timeout(PATIENCE, begun).await.unwrap();
+    let kept = stream.shutdown(Shutdown::Keep).await;
+    let totals: Vec<_> = kept.iter().map(|state| state.shard().total()).collect();
+    assert_eq!(totals, [OLD; 4]);
+}
+
+crate::own_events! {
+    #[derive(Debug)]
+    enum Only {
+        On = "ON",
+    }
+}
+
+/// Goal: also who wants neither READY nor notices is handed over, once nothing is shown any more.
+#[tokio::test(start_paused = true)]
+async fn a_set_grows_though_only_one_event_is_wanted() {
+    let (bench, config) = bench(&[guild_of(0)]);
+    let typed = |total| shards(&config, total).into_iter().map(Shard::typed::<Only>);
+    let mut old = ShardEventStream::new(typed(OLD));
+    assert!(timeout(Duration::from_secs(1), old.next()).await.is_err());
+    let mut stream = old.reshard(typed(NEW));
+    let mut given = 0;
+    for n in 0..200 {
+        let data = format!(r#"{{"guild_id":"{}","n":{n}}}"#, guild_of(0));
+        for total in [OLD, NEW] {
+            let to = owner(guild_of(0), total);
+            bench.gateway.send(to, "ON", &data).unwrap();
+        }
+        sleep(Duration::from_millis(300)).await;
+        while let Ok(item) = timeout(Duration::from_millis(1), stream.next()).await {
+            assert!(matches!(item.unwrap().1.unwrap(), Only::On));
+            given += 1;
+        }
+    }
+    assert!(stream.is_complete());
+    assert_eq!(given, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn raw_messages_are_handed_over_as_events_are() {
+    let (bench, config) = bench(&[]);
+    let mut stream = old_set(&config).await.reshard(shards(&config, NEW));
+    let mut from = BTreeMap::<u32, u32>::new();
+    for _ in 0..100 {
+        send(&bench, OLD, guild_of(2), "ON");
+        send(&bench, NEW, guild_of(2), "ON");
+        while let Ok(item) = timeout(Duration::from_millis(100), stream.next_message()).await {
+            let (shard, message) = item.unwrap();
+            if let Message::Frame(frame) = message.unwrap()
+                && frame.event_name().as_deref() == Some("ON")
+            {
+                *from.entry(shard.id().total()).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(from.values().sum::<u32>(), 100);
+    assert!(
+        from.contains_key(&OLD) && from.contains_key(&NEW),
+        "{from:?}"
+    );
 }

@@ -111,6 +111,17 @@ impl World {
         self.ask(true);
     }
 
+    /// A shard of the new set loses its session: what was on its way is gone, and the round too.
+    fn lose_new(&mut self) {
+        let at = self.rng.usize(..self.new.len());
+        self.new[at].sent.clear();
+        for pipe in self.old.iter_mut().chain(&mut self.new) {
+            pipe.sent.retain(Option::is_some);
+        }
+        self.handoff.reset();
+        self.begin();
+    }
+
     /// The marks reach the server some time later: until then they are in nobody's pipe.
     fn ask(&mut self, is_new: bool) {
         let count = if is_new { &self.new } else { &self.old }.len();
@@ -194,7 +205,8 @@ impl World {
 
 /// Goal: whatever the delays, and though many events are equal, the user gets each once and in
 /// order. Method: the new set misses the first events, and both sets' pipes are emptied in random
-/// order; the marks are answered by a server that goes on publishing.
+/// order; the marks are answered by a server that goes on publishing; new shards lose their
+/// sessions.
 #[test]
 fn every_event_is_given_once_and_in_order() {
     let mut rounds_most = 0;
@@ -206,10 +218,17 @@ fn every_event_is_given_once_and_in_order() {
             world.new.iter_mut().for_each(|pipe| pipe.sent.clear());
         }
         let begins = world.rng.usize(..300);
+        let mut losses = world.rng.usize(..3);
         let mut left = TURNS_AFTER;
         for turn in 0..TURNS_MAX {
             if turn == begins {
                 world.begin();
+            }
+            if losses > 0 && turn > begins && !world.handoff.is_switched() {
+                if world.rng.u8(..50) == 0 {
+                    losses -= 1;
+                    world.lose_new();
+                }
             }
             world.turn(turn);
             left -= usize::from(world.handoff.is_switched());
@@ -223,4 +242,101 @@ fn every_event_is_given_once_and_in_order() {
         world.check(seed);
     }
     assert!(rounds_most > 1, "no seed needed a second round");
+}
+
+/// Gives the events of a guild by their looks, the old ones first; what the user got.
+fn given(handoff: &mut Handoff<Print>, old: &[Print], new: &[Print]) -> Vec<Print> {
+    let mut all = Vec::new();
+    all.extend(
+        old.iter()
+            .filter(|print| handoff.handle_old(0, Some(7), || **print)),
+    );
+    for print in new {
+        let verdict = handoff.handle_new(0, Some(7), || *print, 1, || *print);
+        all.extend((verdict == Verdict::Give).then_some(print));
+    }
+    all
+}
+
+#[test]
+fn equal_events_are_told_apart_by_where_they_stand() {
+    let mut handoff = Handoff::new([0]);
+    handoff.begin_round();
+    // The same event three times, of which the new set has shown the last of an earlier time.
+    assert_eq!(given(&mut handoff, &[], &[1]), [0; 0]);
+    handoff.new_is_through();
+    assert_eq!(handoff.old_is_through(), Some(vec![]));
+    assert_eq!(given(&mut handoff, &[1], &[1, 1]), [1, 1]);
+
+    // Once it happened meanwhile, and that may be the same or another: one more round tells.
+    let mut handoff = Handoff::new([0]);
+    handoff.begin_round();
+    assert_eq!(given(&mut handoff, &[1], &[1]), [1]);
+    handoff.new_is_through();
+    assert_eq!(handoff.old_is_through(), None);
+    handoff.begin_round();
+    handoff.new_is_through();
+    assert_eq!(handoff.old_is_through(), Some(vec![]));
+    assert_eq!(given(&mut handoff, &[1], &[1]), [1]);
+}
+
+#[test]
+fn what_the_new_set_is_behind_is_skipped_and_what_it_is_ahead_is_given() {
+    let mut handoff = Handoff::new([0]);
+    handoff.begin_round();
+    assert_eq!(given(&mut handoff, &[1], &[1]), [1]);
+    handoff.new_is_through();
+    assert_eq!(given(&mut handoff, &[2, 3, 4], &[2, 3]), [2, 3, 4]);
+    assert_eq!(handoff.old_is_through(), Some(vec![]));
+    assert!(handoff.has_skips());
+    assert_eq!(given(&mut handoff, &[5], &[4, 4, 5]), [4, 5]);
+    assert!(!handoff.has_skips());
+
+    let mut handoff = Handoff::new([0]);
+    handoff.begin_round();
+    assert_eq!(given(&mut handoff, &[1], &[1]), [1]);
+    handoff.new_is_through();
+    assert_eq!(given(&mut handoff, &[2, 3], &[2, 3, 4]), [2, 3]);
+    assert_eq!(handoff.old_is_through(), Some(vec![4]));
+    assert_eq!(given(&mut handoff, &[4, 5], &[5]), [5]);
+}
+
+#[test]
+fn a_shard_that_is_lost_leaves_its_lanes_to_the_new_set() {
+    let mut handoff = Handoff::new([0, 1]);
+    handoff.begin_round();
+    handoff.new_is_through();
+    assert_eq!(given(&mut handoff, &[1, 2], &[1, 2, 3]), [1, 2]);
+    assert_eq!(handoff.lose_old(1), [0; 0]);
+    assert_eq!(handoff.lose_old(0), [3]);
+    assert!(handoff.is_switched());
+    assert_eq!(given(&mut handoff, &[3, 4], &[4]), [4]);
+}
+
+#[test]
+fn before_the_first_round_the_new_set_does_not_count() {
+    let mut handoff = Handoff::new([0]);
+    assert_eq!(given(&mut handoff, &[1, 2], &[1, 2, 3]), [1, 2]);
+    handoff.begin_round();
+    handoff.new_is_through();
+    assert_eq!(given(&mut handoff, &[3], &[]), [3]);
+    handoff.reset();
+    assert_eq!(given(&mut handoff, &[4], &[4, 5]), [4]);
+    assert_eq!(handoff.lose_old(0), [0; 0]);
+}
+
+/// With other intents the new set gets what the old does not.
+#[test]
+fn sets_that_never_agree_go_by_contents_in_the_end() {
+    let mut handoff = Handoff::new([0]);
+    for round in 1..=ROUNDS_MAX {
+        handoff.begin_round();
+        let n = u64::from(round) * 10;
+        assert_eq!(given(&mut handoff, &[n, n + 1], &[n, 5, n + 1]), [n, n + 1]);
+        handoff.new_is_through();
+        assert_eq!(given(&mut handoff, &[n + 2], &[n + 2]), [n + 2]);
+        let given = handoff.old_is_through();
+        assert_eq!(given.is_some(), round == ROUNDS_MAX);
+    }
+    assert_eq!(given(&mut handoff, &[], &[5, 1]), [5, 1]);
 }
