@@ -493,24 +493,23 @@ impl<T> Lists<T> {
         let (low, high) = self.bounds.unwrap_or((-new, old));
         let common = |shift: &i64| old.min(new + shift) - shift.max(&0);
         let fitting = (low..=high).filter(|shift| self.fits(*shift));
-        match fitting.filter(|shift| common(shift) > 0).max_by_key(common) {
-            Some(shift) => match self.line_up(shift) {
+        let best = fitting.filter(|shift| common(shift) > 0).max_by_key(common);
+        if let Some(shift) = best {
+            return match self.line_up(shift) {
                 State::Ahead(ahead) => (ahead.events, VecDeque::new()),
                 State::Behind(prints) => (VecDeque::new(), prints),
                 State::Undecided(_) => Default::default(),
-            },
-            None => {
-                let mut left: VecDeque<_> = self.old.into();
-                self.new.events.retain(|kept| {
-                    let found = left.iter().position(|print| *print == kept.print);
-                    if let Some(at) = found {
-                        left.drain(..=at);
-                    }
-                    found.is_none()
-                });
-                (self.new.events, left)
-            }
+            };
         }
+        let mut left: VecDeque<_> = self.old.into();
+        self.new.events.retain(|kept| {
+            let found = left.iter().position(|print| *print == kept.print);
+            if let Some(at) = found {
+                left.drain(..=at);
+            }
+            found.is_none()
+        });
+        (self.new.events, left)
     }
 
     /// Whether the lists agree where they overlap.

@@ -328,12 +328,10 @@ impl<S: Source> Reshard<S> {
                 return Poll::Ready(None);
             }
             self.old_first = !self.old_first;
-            let taken = if self.old_first {
-                self.poll_old(cx) || self.poll_new(cx)
-            } else {
-                self.poll_new(cx) || self.poll_old(cx)
-            };
-            if !taken {
+            let taken = self.old_first && self.poll_old(cx);
+            let taken = taken || self.poll_new(cx);
+            // Who was asked first and had nothing is asked again, which costs nothing.
+            if !taken && !self.poll_old(cx) {
                 return Poll::Pending;
             }
         }

@@ -30,7 +30,7 @@ impl Printer {
 struct Value<'a>(&'a RandomState);
 
 /// Tells a list from an object with the same prints, and so on.
-#[derive(Hash)]
+#[derive(Clone, Copy, Hash)]
 enum Kind {
     Bool,
     Float,

@@ -397,3 +397,41 @@ async fn raw_messages_are_handed_over_as_events_are() {
         "{from:?}"
     );
 }
+
+/// Goal: who has passed a mark has all that was sent before it was asked for. Method: what was sent
+/// comes late, over the same connection or over the next one.
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_passed_with_everything_that_was_sent_before() {
+    let (bench, config) = bench(&[]);
+    let mut shard = shards(&config, 1).remove(0);
+    let handle = shard.handle();
+    let late = Step::Wait(Duration::from_millis(700));
+    let rounds = [late.clone(), Step::Rst, late.clone(), Step::Reconnect, late];
+    let mut taken = 0;
+    let mut sent = 0;
+    while !shard.is_ready() {
+        timeout(PATIENCE, shard.next_event())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    for (ticket, step) in (1..).zip(rounds) {
+        bench.gateway.order(id(0, 1), [step]);
+        for _ in 0..10 {
+            sent += 1;
+            bench.gateway.send(id(0, 1), "TEST", "{}").unwrap();
+        }
+        handle.set_mark(ticket);
+        assert!(!handle.has_passed(ticket));
+        for _ in 0..2_000 {
+            let event = timeout(Duration::from_millis(10), shard.next_event()).await;
+            let is_test = |event: &Event| matches!(event, Event::Unknown(_));
+            taken += u64::from(event.is_ok_and(|event| is_test(&event.unwrap())));
+            if handle.has_passed(ticket) {
+                break;
+            }
+        }
+        assert!(handle.has_passed(ticket), "mark {ticket}");
+        assert_eq!(taken, sent, "mark {ticket}");
+    }
+}

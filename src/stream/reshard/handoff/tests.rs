@@ -224,11 +224,10 @@ fn every_event_is_given_once_and_in_order() {
             if turn == begins {
                 world.begin();
             }
-            if losses > 0 && turn > begins && !world.handoff.is_switched() {
-                if world.rng.u8(..50) == 0 {
-                    losses -= 1;
-                    world.lose_new();
-                }
+            let may_lose = losses > 0 && turn > begins && !world.handoff.is_switched();
+            if may_lose && world.rng.u8(..50) == 0 {
+                losses -= 1;
+                world.lose_new();
             }
             world.turn(turn);
             left -= usize::from(world.handoff.is_switched());
