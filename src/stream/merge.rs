@@ -44,6 +44,10 @@ pub trait Source: Unpin {
     #[doc(hidden)]
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>>;
 
+    /// The event that a raw message is; `None` for a notice that is not wanted.
+    #[doc(hidden)]
+    fn decode(message: Message) -> Option<(Meta, Result<Self::Event, Error>)>;
+
     /// Whether the shard has had its turn: what it gives next lies in another batch.
     #[doc(hidden)]
     fn has_had_its_turn(&self) -> bool;
@@ -70,6 +74,13 @@ impl<P: Platform> Source for Shard<P> {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         self.poll_next_message(cx)
+    }
+
+    fn decode(message: Message) -> Option<(Meta, Result<P::Event, Error>)> {
+        Some(match message {
+            Message::Frame(frame) => (frame.meta(), frame.decode::<P>()),
+            Message::Gateway(notice) => (Meta::default(), Ok(P::notice(notice))),
+        })
     }
 
     fn has_had_its_turn(&self) -> bool {
@@ -100,6 +111,13 @@ where
         self.poll_next_message(cx)
     }
 
+    fn decode(message: Message) -> Option<(Meta, Result<E, Error>)> {
+        match message {
+            Message::Frame(frame) => Some((frame.meta(), E::from_frame(&frame))),
+            Message::Gateway(notice) => Some((Meta::default(), Ok(E::from_notice(notice)?))),
+        }
+    }
+
     fn has_had_its_turn(&self) -> bool {
         self.is_between_batches()
     }
@@ -126,6 +144,10 @@ impl<S: Source> Source for &mut S {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         (**self).poll_message(cx)
+    }
+
+    fn decode(message: Message) -> Option<(Meta, Result<S::Event, Error>)> {
+        S::decode(message)
     }
 
     fn has_had_its_turn(&self) -> bool {

@@ -335,3 +335,19 @@ fn raw_forwards_the_frames_that_it_wants() {
     ];
     assert_eq!(printed("raw"), lines);
 }
+
+#[test]
+fn the_reshard_example_hands_over_without_losing_or_doubling_an_event() {
+    let mut program = Program::start::<&str>("reshard", &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{stderr}");
+    let mut expected = vec![
+        "two shards are ready".to_owned(),
+        "four shards have taken over".to_owned(),
+    ];
+    for guild in [4_u64 << 22, 5 << 22, 6 << 22, 7 << 22] {
+        let line = format!("guild \"{guild}\": each event once and in order: true");
+        expected.push(line);
+    }
+    assert_eq!(program.seen, expected);
+}
