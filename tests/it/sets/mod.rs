@@ -1,0 +1,3 @@
+//! Many shards: as programs, and over real sockets.
+
+mod programs;
