@@ -159,9 +159,10 @@ async fn shards<P: Printed>(
         if error.is_fatal() {
             return Err(error);
         }
-        // As a shard that cannot find its gateway does, jitter aside: there is one of us.
+        // As a shard waits that cannot find its gateway.
         let asked = error.retry_after().unwrap_or_default();
-        sleep(pause.max(asked.min(Duration::from_mins(15)))).await;
+        let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        sleep(jittered.max(asked.min(Duration::from_mins(15)))).await;
         pause = (pause * 2).min(Duration::from_mins(1));
     }
 }
