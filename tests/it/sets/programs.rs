@@ -4,12 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use shardstream::{
     ShardId,
-    local::{Gateway, Step},
+    local::{Fault, Gateway, Step},
 };
 
 use crate::process::{Program, gateway};
@@ -108,6 +109,24 @@ fn auto_with_a_refused_token_is_one_fatal_line() {
     assert_eq!(lines[0]["fatal"], true);
     assert_eq!(lines[0]["kind"], "credentials");
     gateway.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_asks_again_when_the_platform_cannot_say_now() {
+    let gateway = Gateway::builder().shards(2).max_concurrency(2);
+    let gateway = gateway.start().await.unwrap();
+    gateway.misbehave_always([Fault::rest(503, &[], "").times(1)]);
+    let auto = ["--api-url", gateway.rest_url(), "--shards", "auto"];
+    let mut tail = tail(gateway.url(), &auto);
+    let first: Value = serde_json::from_str(&tail.line().unwrap()).unwrap();
+    assert_eq!(
+        (&first["shard"], &first["fatal"]),
+        (&json!(0), &json!(false))
+    );
+    assert!(first["error"].as_str().unwrap().contains("503"), "{first}");
+    until_each(&mut tail, 2, is_ready);
+    assert!(tail.terminate().0.success());
+    assert_eq!(gateway.stats().rests, 2);
 }
 
 /// What `tail` printed of each shard, to which is added what the next run prints.
@@ -232,7 +251,11 @@ fn a_range_of_shards_is_half_open_and_another_number_of_shards_starts_fresh() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fatal_shard_is_a_line_and_the_exit_is_1_when_all_have_ended() {
     let builder = Gateway::builder().shards(2).max_concurrency(2);
-    let gateway = builder.start().await.unwrap();
+    let gateway = builder
+        .identify_window(Duration::ZERO)
+        .start()
+        .await
+        .unwrap();
     let shard = |number| ShardId::new(number, 2).unwrap();
     for events in ["typed", "raw"] {
         let auto = ["--api-url", gateway.rest_url(), "--shards", "auto"];
@@ -260,4 +283,37 @@ fn shards_that_cannot_be_are_bad_usage() {
         let (status, stderr) = Program::start("tail", &args, "off").wait();
         assert_eq!(status.code(), Some(2), "{shards:?}: {stderr}");
     }
+}
+
+/// Runs an example that ends by itself, and gives what it printed.
+fn printed(name: &str) -> Vec<String> {
+    let mut program = Program::start::<&str>(name, &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{name}: {stderr}");
+    assert_eq!(stderr, "", "{name}");
+    std::mem::take(&mut program.seen)
+}
+
+#[test]
+fn sharded_starts_what_is_recommended_and_merges_what_comes() {
+    let events: Vec<_> = (0..8).map(|shard| format!("{shard}: 13")).collect();
+    let lines = [
+        "8 shards; all can be there in 200ms".to_owned(),
+        "8 of 8 are ready".to_owned(),
+        format!("events by shard: {{{}}}", events.join(", ")),
+        "8 identifies, 0 resumes".to_owned(),
+    ];
+    assert_eq!(printed("sharded"), lines);
+}
+
+#[test]
+fn resume_after_restart_loses_and_doubles_nothing() {
+    let lines = [
+        "0 of 2 shards have a session",
+        "2 of 2 shards have a session",
+        "shard 0: events 1 to 41, each once: true",
+        "shard 1: events 1 to 41, each once: true",
+        "2 identifies, 2 resumes",
+    ];
+    assert_eq!(printed("resume_after_restart"), lines);
 }
