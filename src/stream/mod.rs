@@ -12,6 +12,8 @@
 //! [`ShardEventStream`] and [`ShardMessageStream`] merge shards, borrowed or owned. They are fair:
 //! a busy shard has its turn of one batch, of 64 events or 64 KiB, and then all others that have
 //! something go first.
+//!
+#![doc = include_str!("twilight_gateway.md")]
 
 mod create;
 mod events;

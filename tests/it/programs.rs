@@ -203,9 +203,10 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
         "",
         "{",
         "[]",
-        r#"{"version":1,"platform":"qq","total":1,"shards":[]}"#,
-        r#"{"version":1,"platform":"discord","total":4,"shards":[]}"#,
-        r#"{"version":9,"platform":"discord","total":1,"shards":[]}"#,
+        r#"{"version":9,"shards":[]}"#,
+        r#"{"version":1,"shards":[{"platform":"discord","shard":[1,1],"session_id":"x","seq":1}]}"#,
+        r#"{"version":1,"shards":[{"platform":"discord","shard":[0,4],"session_id":"x","seq":1}]}"#,
+        r#"{"version":1,"shards":[{"platform":"qq","shard":[0,1],"session_id":"x","seq":1}]}"#,
     ] {
         std::fs::write(&file, text).expect("writes");
         // One each, so that none has to wait for its turn to identify.
