@@ -13,6 +13,7 @@ use crate::{
     codec::json,
     error::{Error, ErrorKind},
     id::ShardId,
+    model::scope,
     notice::Notice,
     platform::{
         CloseAction, CloseRow, Compression, DecodeError, LatestWins, Platform, Ready, Refused,
@@ -252,25 +253,11 @@ impl Platform for Discord {
         if OF_A_CONNECTION.contains(&name) {
             return Scope::Connection;
         }
-        let Ok(Owners { guild_id, id }) = serde_json::from_str(data) else {
-            return Scope::Account;
-        };
-        let is_guild = matches!(name, "GUILD_CREATE" | "GUILD_DELETE" | "GUILD_UPDATE");
-        let guild = if is_guild { id } else { guild_id };
-        guild
-            .and_then(snowflake)
-            .map_or(Scope::Account, Scope::Guild)
+        scope::of_event(name, data)
     }
 
     fn guilds_of_ready(data: &str) -> Vec<u64> {
-        #[derive(Deserialize)]
-        struct Guilds<'a> {
-            #[serde(borrow)]
-            guilds: Vec<Owners<'a>>,
-        }
-        let guilds = serde_json::from_str::<Guilds<'_>>(data).map(|ready| ready.guilds);
-        let ids = guilds.unwrap_or_default().into_iter();
-        ids.filter_map(|guild| snowflake(guild.id?)).collect()
+        scope::of_ready(data)
     }
 
     fn notice(notice: Notice) -> Event {
@@ -294,20 +281,6 @@ const OF_A_CONNECTION: &[&str] = &[
     "SOUNDBOARD_SOUNDS",
     "VOICE_SERVER_UPDATE",
 ];
-
-/// The two fields of an event that may name a guild.
-#[derive(Deserialize)]
-struct Owners<'a> {
-    #[serde(borrow)]
-    guild_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-}
-
-/// An id, which is a text on the wire.
-fn snowflake(raw: &RawValue) -> Option<u64> {
-    raw.get().trim_matches('"').parse().ok()
-}
 
 /// Two fields of READY, each of any type: what is not a text counts as absent, because a field
 /// that Discord gets wrong must not cost the session.

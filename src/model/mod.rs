@@ -1,5 +1,5 @@
 //! What do the models of both platforms have in common? The macros that declare objects, times, and
-//! small values that are neither object nor list. Imports `codec`; pure.
+//! small values that are neither object nor list. Imports `codec` and `platform`; pure.
 //!
 //! The macros are in scope wherever a module is declared after this one.
 
@@ -18,6 +18,7 @@
 mod macros;
 pub(crate) mod nest;
 pub(crate) mod scalar;
+pub(crate) mod scope;
 mod timestamp;
 
 pub use self::{

@@ -255,6 +255,9 @@ impl<S: Source> Reshard<S> {
     /// Ends all shards at once; see [`stream::shutdown`](super::shutdown). With
     /// [`Shutdown::Keep`] the sessions are kept of the set whose events these are, and those of
     /// the other end.
+    ///
+    /// Events that this stream holds and has not given are then lost: right after the hand-over,
+    /// take what is there first.
     pub fn shutdown(&self, how: Shutdown) -> impl Future<Output = Sessions> + Send + use<S> {
         if !self.is_complete() {
             end(&self.new);
