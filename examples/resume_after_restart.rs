@@ -71,11 +71,11 @@ async fn live(
         stream.len()
     );
 
-    let mut taken: Taken = stream
+    let mut got: Taken = stream
         .handles()
         .map(|shard| (shard.id().number(), vec![]))
         .collect();
-    while taken
+    while got
         .values()
         .any(|seqs| seqs.last().is_none_or(|&last| last < until))
     {
@@ -90,12 +90,9 @@ async fn live(
         if let Err(error) = event {
             eprintln!("shard {}: {error}", shard.id());
         }
-        taken
-            .entry(shard.id().number())
-            .or_default()
-            .extend(meta.seq);
+        got.entry(shard.id().number()).or_default().extend(meta.seq);
     }
     // Keep: the sessions stay alive for a while, each at the last event that was taken above.
     store.save(&stream.shutdown(Shutdown::Keep).await).await?;
-    Ok(taken)
+    Ok(got)
 }

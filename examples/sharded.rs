@@ -24,14 +24,13 @@ const WINDOW: Duration = Duration::from_millis(200);
 async fn main() -> Result<(), Box<dyn Error>> {
     let gateway = harbour()?.start().await?;
     let mut limits = Limits::default();
-    let (token, client, expected) = match env::var("DISCORD_TOKEN") {
-        Ok(token) => (token.clone(), rest::Client::new(token), usize::MAX),
-        Err(_) => {
-            limits.identify_window = WINDOW;
-            let client = rest::Client::new("any token").base_url(gateway.rest_url());
-            let expected = FRAMES.lines().count() * SHARDS as usize;
-            ("any token".to_owned(), client, expected)
-        }
+    let (token, client, expected) = if let Ok(token) = env::var("DISCORD_TOKEN") {
+        (token.clone(), rest::Client::new(token), usize::MAX)
+    } else {
+        limits.identify_window = WINDOW;
+        let client = rest::Client::new("any token").base_url(gateway.rest_url());
+        let expected = FRAMES.lines().count() * SHARDS as usize;
+        ("any token".to_owned(), client, expected)
     };
     let config = Config::builder(token, Intents::GUILDS | Intents::GUILD_MESSAGES);
     let config = config.limits(limits).build()?;
@@ -45,26 +44,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos} of {len} are ready",
     )?);
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
     let mut events = BTreeMap::new();
-    while events.values().sum::<usize>() < expected {
-        let item = tokio::select! {
-            item = stream.next() => item,
-            _ = tokio::signal::ctrl_c() => break,
-        };
-        // All shards have ended, each with an error that says why.
-        let Some((shard, event)) = item else { break };
-        match event {
-            Ok(Event::Gateway(_) | Event::Ready(_) | Event::Resumed(_)) => {}
-            Ok(_) => *events.entry(shard.id().number()).or_default() += 1,
-            Err(error) => bar.suspend(|| eprintln!("shard {}: {error}", shard.id())),
-        }
-        if !bar.is_finished() {
-            let progress = stream.progress();
-            bar.set_position(progress.ready as u64);
-            if progress.is_complete() {
-                bar.finish();
-                println!("{} of {} are ready", progress.ready, progress.shards);
+    while events.values().sum::<usize>() < expected || !bar.is_finished() {
+        tokio::select! {
+            item = stream.next() => match item {
+                Some((_, Ok(Event::Gateway(_) | Event::Ready(_) | Event::Resumed(_)))) => {}
+                Some((shard, Ok(_))) => *events.entry(shard.id().number()).or_default() += 1,
+                Some((shard, Err(error))) => {
+                    bar.suspend(|| eprintln!("shard {}: {error}", shard.id()));
+                }
+                // All shards have ended, each with an error that says why.
+                None => break,
+            },
+            _ = tick.tick(), if !bar.is_finished() => {
+                let progress = stream.progress();
+                bar.set_position(progress.ready as u64);
+                if progress.is_complete() {
+                    bar.finish();
+                    println!("{} of {} are ready", progress.ready, progress.shards);
+                }
             }
+            _ = tokio::signal::ctrl_c() => break,
         }
     }
     println!("events by shard: {events:?}");

@@ -223,8 +223,8 @@ fn a_range_of_shards_is_half_open_and_another_number_of_shards_starts_fresh() {
 
     // By their sessions, so that the second need not wait five seconds for its turn.
     let mut two = tail(&ws, &[&session_file[..], &["--shards", "2..4/8"]].concat());
-    let resumed = until_each(&mut two, 2, |line| line["event"] == "RESUMED");
-    assert_eq!(resumed, [2, 3].into());
+    let went_on = until_each(&mut two, 2, |line| line["event"] == "RESUMED");
+    assert_eq!(went_on, [2, 3].into());
     assert!(two.terminate().0.success());
 
     gateway.terminate();
