@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
-    observe,
+    observe::{self, Measure},
     platform::Platform,
     session::{Input, Lost, State, Verdict},
     shard::batch,
@@ -252,6 +252,9 @@ impl<P: Platform> Driver<P> {
         self.crowded |= self.shared.taps.offer(&envelope);
         let name = envelope.event().unwrap_or_default();
         self.shared.tally.add(&name);
+        if observe::METERED {
+            self.meter.take(&Measure::Event(P::known_event(&name)));
+        }
         let wanted = self.shared.wants_event(&name);
         wanted.then_some(Passed { header, replayed })
     }
