@@ -17,7 +17,7 @@ use crate::{
     codec::json,
     id::Id,
     notice::Notice,
-    platform::{DecodeError, EventSet},
+    platform::{DecodeError, EventName, EventSet},
 };
 
 /// An event that this version does not name.
@@ -391,6 +391,12 @@ events! {
 impl From<EventKind> for EventFlags {
     fn from(kind: EventKind) -> Self {
         Self::from_bits_retain(1 << kind as u8)
+    }
+}
+
+impl EventName for EventKind {
+    fn event_name(&self) -> &str {
+        self.name()
     }
 }
 
