@@ -57,6 +57,8 @@
 //! # }
 //! ```
 //!
+#![doc = include_str!("observe/metrics.md")]
+//!
 //! # The house
 //!
 //! Each folder of the source answers one question.

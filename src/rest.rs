@@ -395,6 +395,15 @@ pub struct Error {
 }
 
 impl Error {
+    /// Of an answer that another client got.
+    #[cfg(feature = "twilight-http")]
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..self
+        }
+    }
+
     /// The HTTP status of the answer, where there was one.
     pub const fn status(&self) -> Option<u16> {
         self.status

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Event, EventFlags, Intents, UpdatePresence, close, command};
+use super::{Event, EventFlags, EventKind, Intents, UpdatePresence, close, command};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
@@ -243,6 +243,11 @@ impl Platform for Discord {
 
     fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
         Event::decode(name, data)
+    }
+
+    fn known_event(name: &str) -> Option<&'static str> {
+        let kind = EventKind::from_name(name);
+        (kind != EventKind::Unknown).then(|| kind.name())
     }
 
     fn sets_state(op: u64, payload: &[u8]) -> bool {

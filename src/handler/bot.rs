@@ -1,6 +1,6 @@
 //! What runs the handlers? The loop above the merged stream.
 
-use std::{fmt, ops::Deref, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt, mem, ops::Deref, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt as _, StreamExt as _,
@@ -10,10 +10,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
-use super::calls::{Call, Calls, Work};
+use super::calls::{Call, Calls, Work, caught};
 #[cfg(feature = "discord")]
 use crate::discord::Discord;
 use crate::{
@@ -143,7 +144,8 @@ impl<P: Platform> Bot<P> {
         self
     }
 
-    /// Calls `handler` with each error of a shard, and with each handler that panicked.
+    /// Calls `handler` with each error of a shard but that of an end that was asked for, and with
+    /// each handler that panicked.
     ///
     /// A handler of errors that panics is only logged.
     pub fn on_error<F, W>(mut self, handler: F) -> Self
@@ -151,8 +153,7 @@ impl<P: Platform> Bot<P> {
         F: Fn(Context<P>, Error) -> W + Send + Sync + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
-        let handler = Arc::new(move |context, error| handler(context, error).boxed());
-        self.calls.on_error(handler);
+        self.calls.on_error(caught(handler));
         self
     }
 
@@ -162,8 +163,7 @@ impl<P: Platform> Bot<P> {
         F: Fn(Context<P>, Notice) -> W + Send + Sync + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
-        let handler = Arc::new(move |context, notice| handler(context, notice).boxed());
-        self.calls.on_notice(handler);
+        self.calls.on_notice(caught(handler));
         self
     }
 
@@ -174,8 +174,8 @@ impl<P: Platform> Bot<P> {
         self
     }
 
-    /// Sets how long handlers that still run when the bot ends are waited for; those that take
-    /// longer are dropped where they are. By default 8 s, because orchestrators give a process ten
+    /// Sets how long handlers that still run or wait for a place when the bot ends are waited for;
+    /// those that take longer are dropped where they are. By default 8 s, because orchestrators give a process ten
     /// at least.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -230,23 +230,33 @@ impl<P: Platform> Bot<P> {
                 }
             }
         };
+        let shards: Vec<_> = events.handles().cloned().collect();
+        let mut serving = Box::pin(running.serve(&mut events));
         let ended = tokio::select! {
             // The stop first: else a stream that always has something could put it off for ever.
             biased;
             how = stop => Ok(how),
-            error = running.serve(&mut events) => Err(error),
+            error = &mut serving => Err(error),
         };
+        let since = Instant::now();
         let result = match ended {
             Ok(how) => {
-                let ending = events.shutdown(how);
-                // What was received before the end is still served.
-                let rest = async { drop(running.serve(&mut events).await) };
-                let (sessions, _) = join(ending, timeout(self.grace, rest)).await;
+                // One that has ended has nothing to go on with.
+                let ending = shards
+                    .into_iter()
+                    .filter(|shard| shard.status().can_reconnect());
+                let ending = stream::shutdown(ending, how);
+                // What was received before the end is still served; and what was taken must be,
+                // because the session goes on behind it.
+                let rest = timeout(self.grace, &mut serving);
+                let (sessions, _) = join(ending, rest).await;
                 Ok(sessions)
             }
             Err(error) => Err(error),
         };
-        running.finish(self.grace).await;
+        drop(serving);
+        let left = self.grace.saturating_sub(since.elapsed());
+        running.finish(left).await;
         result
     }
 }
@@ -279,8 +289,11 @@ impl<P: Platform> Running<P> {
                 Ok(Message::Gateway(notice)) => {
                     let context = self.context(shard, Meta::default());
                     let calls = Arc::clone(&self.calls);
-                    for work in calls.noticed(&context, &notice) {
-                        self.start(context.clone(), notice.name(), work).await;
+                    for call in calls.notices() {
+                        let place = self.place().await;
+                        let span = context.shard().span();
+                        let work = span.in_scope(|| call(context.clone(), notice.clone()));
+                        self.start(place, context.clone(), notice.name(), work);
                     }
                 }
                 Err(error) => {
@@ -304,23 +317,24 @@ impl<P: Platform> Running<P> {
         let mut undecoded = false;
         for call in calls.of(&name) {
             let context = context.get_or_insert_with(|| self.context(shard.clone(), frame.meta()));
+            let place = self.place().await;
             // The handler's own code up to its first await runs here, and may panic.
-            let made = AssertUnwindSafe(|| call.work(context.clone(), frame));
-            match std::panic::catch_unwind(made) {
-                Ok(Ok(work)) => {
-                    let context = context.clone();
-                    self.start(context, &name, work).await;
-                }
-                Ok(Err(error)) => {
+            let make = AssertUnwindSafe(|| call.work(context.clone(), frame));
+            let made = shard.span().in_scope(|| {
+                let made = std::panic::catch_unwind(make);
+                made.unwrap_or_else(|_| Err(panicked(&name)))
+            });
+            let context = context.clone();
+            match made {
+                Ok(work) => self.start(place, context, &name, work),
+                Err(error) => {
+                    // Those who are told need places, too.
+                    drop(place);
                     // Told once, however many wanted it.
-                    if !std::mem::replace(&mut undecoded, true) {
-                        let context = context.clone();
+                    let is_panic = error.kind() == ErrorKind::Handler;
+                    if is_panic || !mem::replace(&mut undecoded, true) {
                         self.failed(&context, &error).await;
                     }
-                }
-                Err(_) => {
-                    let context = context.clone();
-                    self.failed(&context, &panicked(&name)).await;
                 }
             }
         }
@@ -328,29 +342,39 @@ impl<P: Platform> Running<P> {
 
     async fn failed(&mut self, context: &Context<P>, error: &Error) {
         let calls = Arc::clone(&self.calls);
-        for work in calls.failed(context, error) {
+        for call in calls.errors() {
             let place = self.place().await;
-            self.tasks.spawn(async move {
+            let span = context.shard().span().clone();
+            let work = span.in_scope(|| call(context.clone(), error.clone()));
+            let task = async move {
                 let done = AssertUnwindSafe(work).catch_unwind().await;
                 if done.is_err() {
                     observe::handler_panicked("an error");
                 }
                 drop(place);
-            });
+            };
+            self.tasks.spawn(task.instrument(span));
         }
     }
 
-    /// Starts a handler as soon as it has a place.
-    async fn start(&mut self, context: Context<P>, name: &str, work: Work) {
-        let place = self.place().await;
+    /// Starts a handler, which has a place.
+    fn start(
+        &mut self,
+        place: Option<OwnedSemaphorePermit>,
+        at: Context<P>,
+        name: &str,
+        work: Work,
+    ) {
         let name = name.to_owned();
-        self.tasks.spawn(async move {
+        let span = at.shard().span().clone();
+        let task = async move {
             let done = AssertUnwindSafe(work).catch_unwind().await;
             if done.is_err() {
-                context.failed(panicked(&name)).await;
+                at.failed(panicked(&name)).await;
             }
             drop(place);
-        });
+        };
+        self.tasks.spawn(task.instrument(span));
     }
 
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
@@ -420,7 +444,8 @@ impl<P: Platform> Context<P> {
 
     /// Calls the handlers of errors, one after the other, in the task of the handler that failed.
     pub(super) async fn failed(&self, error: Error) {
-        for work in self.0.calls.failed(self, &error) {
+        for call in self.0.calls.errors() {
+            let work = call(self.clone(), error.clone());
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
                 observe::handler_panicked("an error");
             }

@@ -1,6 +1,10 @@
 //! Who wants what? The registered handlers, by event.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use compact_str::CompactString;
 use futures::future::BoxFuture;
@@ -14,8 +18,8 @@ pub(super) type Work = BoxFuture<'static, ()>;
 
 type Raw<P> = dyn Fn(Context<P>, Frame) -> Work + Send + Sync;
 type Typed<P> = dyn Fn(Context<P>, <P as Platform>::Event) -> Work + Send + Sync;
-type OnError<P> = dyn Fn(Context<P>, Error) -> Work + Send + Sync;
-type OnNotice<P> = dyn Fn(Context<P>, Notice) -> Work + Send + Sync;
+pub(super) type OnError<P> = dyn Fn(Context<P>, Error) -> Work + Send + Sync;
+pub(super) type OnNotice<P> = dyn Fn(Context<P>, Notice) -> Work + Send + Sync;
 
 /// What is called for an event.
 pub(super) enum Call<P: Platform> {
@@ -81,6 +85,23 @@ impl<P: Platform> Call<P> {
     }
 }
 
+/// A handler whose call does not panic: what panics before its first await does so when the work
+/// is polled, where that is caught.
+pub(super) fn caught<P, T, F, W>(handler: F) -> Arc<dyn Fn(Context<P>, T) -> Work + Send + Sync>
+where
+    P: Platform,
+    F: Fn(Context<P>, T) -> W + Send + Sync + 'static,
+    W: Future<Output = ()> + Send + 'static,
+{
+    Arc::new(move |context, what| {
+        let made = panic::catch_unwind(AssertUnwindSafe(|| handler(context, what)));
+        match made {
+            Ok(work) => Box::pin(work),
+            Err(payload) => Box::pin(async { panic::resume_unwind(payload) }),
+        }
+    })
+}
+
 impl<P: Platform> Calls<P> {
     pub(super) fn on(&mut self, name: &str, call: Call<P>) {
         self.by_name.entry(name.into()).or_default().push(call);
@@ -107,18 +128,12 @@ impl<P: Platform> Calls<P> {
             .chain(&self.any)
     }
 
-    pub(super) fn failed(&self, context: &Context<P>, error: &Error) -> Vec<Work> {
-        let handlers = self.errors.iter();
-        handlers
-            .map(|handler| handler(context.clone(), error.clone()))
-            .collect()
+    pub(super) fn errors(&self) -> &[Arc<OnError<P>>] {
+        &self.errors
     }
 
-    pub(super) fn noticed(&self, context: &Context<P>, notice: &Notice) -> Vec<Work> {
-        let handlers = self.notices.iter();
-        handlers
-            .map(|handler| handler(context.clone(), notice.clone()))
-            .collect()
+    pub(super) fn notices(&self) -> &[Arc<OnNotice<P>>] {
+        &self.notices
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     Error, ErrorKind, ShardId, Shutdown,
     discord::{Discord, EventKind},
     local::Step,
+    observe::capture::Log,
     shard::tests::bench::{Bench, name_of},
 };
 
@@ -231,6 +232,213 @@ async fn one_at_a_time_keeps_the_order() {
     handle.stop();
     running.await.unwrap().unwrap();
     assert_eq!(*order.lock().unwrap(), [2, 3, 4, 5, 6]);
+}
+
+/// Also what a handler does before its first await is one at a time.
+#[tokio::test(start_paused = true)]
+async fn one_at_a_time_does_not_begin_the_next() {
+    let bench = Bench::new();
+    let (out, mut lines) = diary();
+    let bot = bot(&bench)
+        .concurrency(1)
+        .on("TEST", move |context: Context, _| {
+            let (out, seq) = (out.clone(), context.meta().seq.unwrap());
+            out.send(format!("begin {seq}")).unwrap();
+            async move {
+                sleep(Duration::from_secs(1)).await;
+                out.send(format!("end {seq}")).unwrap();
+            }
+        });
+    let handle = bot.handle();
+    let running = tokio::spawn(bot.run());
+    while handle.session_id().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    bench.send(2);
+    for expected in ["begin 2", "end 2", "begin 3", "end 3"] {
+        assert_eq!(read(&mut lines).await, expected);
+    }
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
+
+/// Goal: what counts as taken was handled. Method: the bot is stopped while an event waits for a
+/// place, and the session that it keeps goes on behind all that was handled.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waits_for_a_place_when_the_bot_stops_is_handled_still() {
+    for how in [Shutdown::Keep, Shutdown::End] {
+        let bench = Bench::new();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let order = Arc::clone(&seen);
+        let bot = bot(&bench).concurrency(1).on("TEST", move |context, _| {
+            let order = Arc::clone(&order);
+            async move {
+                sleep(Duration::from_millis(500)).await;
+                order.lock().unwrap().push(context.meta().seq.unwrap());
+            }
+        });
+        let handle = bot.handle();
+        let running = tokio::spawn(bot.run());
+        while handle.session_id().is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        bench.send(4);
+        sleep(Duration::from_millis(100)).await;
+        handle.stop_with(how);
+        let sessions = running.await.unwrap().unwrap();
+        let seen = seen.lock().unwrap().clone();
+        match how {
+            Shutdown::Keep => {
+                let state = sessions.of(ShardId::ONE).unwrap();
+                assert_eq!(seen.last(), Some(&state.seq()));
+                assert!(
+                    seen.len() < 4,
+                    "what was not taken is left to the next start"
+                );
+            }
+            Shutdown::End => assert_eq!(seen, [2, 3, 4, 5]),
+        }
+    }
+}
+
+/// In every kind of handler, before its first await.
+#[tokio::test(start_paused = true)]
+async fn handlers_of_notices_and_errors_may_panic_too() {
+    let bench = Bench::new();
+    let (out, mut lines) = diary();
+    let errors = out.clone();
+    let bot = bot(&bench)
+        .on_notice(|_, _| -> futures::future::Ready<()> { panic!("a notice") })
+        .on_error(|_, _| -> futures::future::Ready<()> { panic!("an error") })
+        .on_error(move |_, error: Error| {
+            let said = format!("{} {:?}", error.kind().name(), error.event_name());
+            errors.send(said).unwrap();
+            async {}
+        })
+        .on("TEST", note(&out, "then"));
+    let handle = bot.handle();
+    let running = tokio::spawn(bot.run());
+    assert_eq!(read(&mut lines).await, "handler Some(\"connected\")");
+    while handle.session_id().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    bench
+        .gateway
+        .send(ShardId::ONE, "TYPING_START", "7")
+        .unwrap();
+    bench.send(1);
+    assert_eq!(read(&mut lines).await, "then TEST 3");
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_is_one_for_all_that_is_left() {
+    let bench = Bench::new();
+    let bot = bot(&bench)
+        .grace(Duration::from_secs(4))
+        .concurrency(1)
+        .on_any(|_, _| std::future::pending());
+    let handle = bot.handle();
+    let running = tokio::spawn(bot.run());
+    while handle.session_id().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    bench.send(3);
+    sleep(Duration::from_secs(1)).await;
+    let begin = tokio::time::Instant::now();
+    handle.stop();
+    running.await.unwrap().unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_handlers_log_lies_in_the_span_of_their_shard() {
+    let log = Log::default();
+    let _default = tracing::subscriber::set_default(log.subscriber());
+    let bench = Bench::new();
+    let (out, mut lines) = diary();
+    let bot = bot(&bench)
+        .on("READY", |_, _| {
+            tracing::info!("mark before");
+            async { tracing::info!("mark within") }
+        })
+        .on_notice(|_, _| async { tracing::info!("mark notice") })
+        .on_error(|_, _| async { tracing::info!("mark error") })
+        .on("TEST", |_, _| async { panic!("logged") })
+        .on("TEST", note(&out, "done"));
+    let handle = bot.handle();
+    let running = tokio::spawn(bot.run());
+    while handle.session_id().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    bench.send(1);
+    read(&mut lines).await;
+    handle.stop();
+    running.await.unwrap().unwrap();
+    let text = log.text();
+    let marks = ["mark before", "mark within", "mark notice", "mark error"];
+    for mark in marks.into_iter().chain(["a handler panicked"]) {
+        let line = text.lines().find(|line| line.contains(mark));
+        let line = line.unwrap_or_else(|| panic!("{mark}: {text}"));
+        assert!(
+            line.contains("shard{platform=\"discord\" shard=0"),
+            "{line}"
+        );
+        assert_eq!(line.matches("shard=0").count(), 1, "{line}");
+    }
+}
+
+/// The same bot on another platform: handlers by name and by kind, and its sessions.
+#[cfg(feature = "qq")]
+#[tokio::test(start_paused = true)]
+async fn a_bot_of_qq_is_called_as_well() {
+    use crate::{
+        Config,
+        local::{Dialect, Gateway},
+        qq::{self, Credentials, QQ},
+        queue::LocalQueue,
+        shard::tests::bench::Memory,
+    };
+
+    let builder = Gateway::builder().platform(Dialect::Qq);
+    let builder = builder.credentials("102", "CANARY");
+    let gateway = Arc::new(builder.patience(Duration::from_hours(1)).start_in_memory());
+    let credentials = Credentials::new("102", "CANARY");
+    let config = Config::builder(credentials, qq::Intents::GROUP_AND_C2C_EVENT)
+        .rest_url(gateway.rest_url())
+        .dialler(Arc::new(Memory(Arc::clone(&gateway))))
+        .queue(Arc::new(LocalQueue::new()))
+        .build()
+        .unwrap();
+    let (out, mut lines) = diary();
+    let (ready, other) = (out.clone(), out.clone());
+    let bot = Bot::<QQ>::with_config(config)
+        .on(qq::EventKind::Ready, move |context: Context<QQ>, event| {
+            let is_ready = matches!(event, qq::Event::Ready(_));
+            let live = context.session_id().is_some();
+            ready.send(format!("ready {is_ready} {live}")).unwrap();
+            async {}
+        })
+        .on_any_raw(move |_, frame| {
+            let name = frame.event_name().unwrap_or_default().into_owned();
+            other.send(name).unwrap();
+            async {}
+        });
+    let handle = bot.handle();
+    let running = tokio::spawn(bot.run());
+    for expected in ["ready true true", "READY"] {
+        assert_eq!(read(&mut lines).await, expected);
+    }
+    gateway.send(ShardId::ONE, "TEST", "{}").unwrap();
+    assert_eq!(read(&mut lines).await, "TEST");
+    handle.stop_with(Shutdown::Keep);
+    let sessions = running.await.unwrap().unwrap();
+    assert_eq!(sessions.of(ShardId::ONE).unwrap().seq(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,11 +5,22 @@
 //! bot is worse off; info, the course of a connection; debug, decisions; trace, frames. No
 //! payload, token or session id is among the fields, and text that a peer chose is escaped.
 
+#[cfg(feature = "metrics")]
+mod meter;
+
 use std::{fmt, time::Duration};
 
 use tracing::{Span, debug, error, info, info_span, trace, warn};
 
-use crate::{error::Error, id::ShardId, notice::Notice, platform::GatewayUrl};
+#[cfg(feature = "metrics")]
+pub(crate) use self::meter::Meter;
+use crate::{
+    error::{Error, ErrorKind},
+    id::ShardId,
+    notice::Notice,
+    platform::GatewayUrl,
+    session::{Counters, State},
+};
 
 /// Of text that a peer chose, so much is shown.
 const SHOWN_MAX: usize = 256;
@@ -117,7 +128,7 @@ pub(crate) fn sent(len: usize) {
 
 /// The shard has ended.
 pub(crate) fn ended(why: &Error) {
-    if why.kind() == crate::error::ErrorKind::Shutdown {
+    if why.kind() == ErrorKind::Shutdown {
         info!(reason = %why, "the shard has ended");
     } else {
         error!(error = %why, code = why.close_code(), "the shard has ended");
@@ -148,6 +159,62 @@ pub(crate) fn notice(notice: &Notice) {
 
 fn disconnected(cause: &dyn fmt::Display, resumable: bool, retry_in: Duration) {
     info!(%cause, resumable, ?retry_in, "disconnected");
+}
+
+/// What a metric is made from: what has to be worked out for it alone is, where [`METERED`].
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(dead_code, reason = "then nobody reads what nobody measures")
+)]
+pub(crate) enum Measure<'a> {
+    /// An attempt to connect failed.
+    ConnectFailed,
+    /// What adds up, as it is by now.
+    Counted {
+        counters: Counters,
+        /// Read and written.
+        bytes: (u64, u64),
+        buffered: usize,
+        ready: bool,
+    },
+    /// The shard has ended.
+    Ended(ErrorKind),
+    /// An event was received, by its name where the platform's table has it.
+    Event(Option<&'static str>),
+    /// A heartbeat was acknowledged.
+    Latency(Duration),
+    /// The user is told.
+    Notice(&'a Notice),
+    /// To identify is allowed, after so long.
+    PermitGranted(Duration),
+    /// No permit to identify, or no credential, could be had.
+    PermitRefused,
+    /// The server closed for good.
+    Refused,
+    /// What the shard waits for has changed.
+    State(State),
+}
+
+/// Whether anything is measured.
+pub(crate) const METERED: bool = cfg!(feature = "metrics");
+
+/// Measures nothing.
+#[cfg(not(feature = "metrics"))]
+#[derive(Debug)]
+pub(crate) struct Meter;
+
+#[cfg(not(feature = "metrics"))]
+#[allow(
+    clippy::needless_pass_by_ref_mut,
+    clippy::unused_self,
+    reason = "as the one that measures"
+)]
+impl Meter {
+    pub(crate) const fn new(_: &'static str, _: ShardId) -> Self {
+        Self
+    }
+
+    pub(crate) const fn take(&mut self, _: &Measure<'_>) {}
 }
 
 /// Text that a peer chose, fit for a log: printable ASCII, everything else escaped, and cut.

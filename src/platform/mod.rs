@@ -77,6 +77,13 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
     /// The payload of a known event does not have its documented shape.
     fn decode(name: &str, data: &str) -> Result<Self::Event, DecodeError>;
 
+    /// The name of an event that the wire calls `name`, where the platform's table has it: what
+    /// may stand for the event in a metric. By default no event has one.
+    fn known_event(name: &str) -> Option<&'static str> {
+        let _ = name;
+        None
+    }
+
     /// Whether this complete command of an op of [`LATEST_WINS`](Self::LATEST_WINS) sets a state
     /// that a new session has to be told again, because it begins without. What the server might
     /// refuse must not be repeated.

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Credentials, Event, EventFlags, Intents, close};
+use super::{Credentials, Event, EventFlags, EventKind, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
@@ -179,6 +179,11 @@ impl Platform for QQ {
 
     fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
         Event::decode(name, data)
+    }
+
+    fn known_event(name: &str) -> Option<&'static str> {
+        let kind = EventKind::from_name(name);
+        (kind != EventKind::Unknown).then(|| kind.name())
     }
 
     fn notice(notice: Notice) -> Event {

@@ -41,7 +41,7 @@ use crate::{
     credential::TokenRequest,
     error::{Error, ErrorKind},
     notice::{Cause, Notice},
-    observe,
+    observe::{self, Measure, Meter},
     platform::Platform,
     session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
     transport::ConnectError,
@@ -90,6 +90,9 @@ pub(super) struct Driver<P: Platform> {
     out: Vec<u8>,
     shown: Shown,
     mark: Option<PendingMark>,
+    meter: Meter,
+    /// Since when it is waited for a permit to identify.
+    asked: Option<Instant>,
 }
 
 /// A mark that was asked for: it is reached with the ack of a heartbeat that was sent after that.
@@ -174,7 +177,7 @@ impl<P: Platform> Driver<P> {
         shared: Arc<Shared<P>>,
         commands: mpsc::Receiver<Queued>,
     ) -> AbortHandle {
-        let span = observe::shard(P::NAME, shared.id);
+        let span = shared.span().clone();
         // Made here and not in the task: one that is dropped before its first poll ends, too.
         let driver = Self::new(shared, commands);
         // Bounded by its own turns. Under tokio's budget a socket with data says that it has
@@ -235,6 +238,8 @@ impl<P: Platform> Driver<P> {
                 last_disconnect: None,
             },
             mark: None,
+            meter: Meter::new(P::NAME, shared.id),
+            asked: None,
             shared,
         }
     }
@@ -334,6 +339,7 @@ impl<P: Platform> Driver<P> {
         let state = self.session.state();
         if state != self.shown.state {
             observe::state(&state);
+            self.meter.take(&Measure::State(state));
             self.shown.state = state;
             self.shown.state_since = now;
             self.shown.state_changes += 1;
@@ -370,6 +376,7 @@ impl<P: Platform> Driver<P> {
         let request = TokenRequest::new(renew, config.rest_url().to_owned(), connector);
         let queue = identify.then(|| config.queue());
         self.grant = Grant::ask(config, queue, self.shared.id, request);
+        self.asked = identify.then(now);
     }
 
     /// Drops the connection, or the attempt to make one.
@@ -385,6 +392,7 @@ impl<P: Platform> Driver<P> {
             };
             let error = Error::new(ErrorKind::Connect, message);
             observe::connect_failed(&error, None);
+            self.meter.take(&Measure::ConnectFailed);
             self.writer.fail(error, self.cursor);
         }
         self.close_link();
@@ -406,6 +414,7 @@ impl<P: Platform> Driver<P> {
 
     fn tell(&mut self, notice: Notice) {
         observe::notice(&notice);
+        self.meter.take(&Measure::Notice(&notice));
         if let Notice::Disconnected { cause, .. } = &notice {
             self.shown.last_disconnect = Some(cause.clone());
         }
@@ -417,6 +426,7 @@ impl<P: Platform> Driver<P> {
     fn stop_for(&mut self, stop: Stop) {
         if let Stop::Closed(code) = stop {
             self.shown.last_disconnect = Some(Cause::Closed { code: Some(code) });
+            self.meter.take(&Measure::Refused);
         }
         let error = match (stop, self.refusal.take()) {
             (Stop::Credentials { .. }, Some(refusal)) => refusal,
@@ -432,11 +442,16 @@ impl<P: Platform> Driver<P> {
         let input = match answer {
             Ok(granted) => {
                 self.grant = Grant::Held(granted.permit);
+                if let Some(asked) = self.asked.take() {
+                    let waited = now.saturating_duration_since(asked);
+                    self.meter.take(&Measure::PermitGranted(waited));
+                }
                 Input::Permit(granted.token)
             }
             Err(Refusal(refused)) => {
                 self.grant = Grant::None;
                 observe::permit_refused(&refused.error);
+                self.meter.take(&Measure::PermitRefused);
                 let fatal = refused.error.is_fatal();
                 if fatal {
                     self.refusal = Some(refused.error);
@@ -472,6 +487,7 @@ impl<P: Platform> Driver<P> {
                     error,
                 } = failed;
                 observe::connect_failed(&error, status);
+                self.meter.take(&Measure::ConnectFailed);
                 if error.is_fatal() {
                     self.stop.get_or_insert(error);
                 } else {
@@ -687,6 +703,7 @@ impl<P: Platform> Driver<P> {
             self.shown.last_ack = Some(now());
             if let Some(latency) = self.session.latency() {
                 self.shown.latency.add(latency);
+                self.meter.take(&Measure::Latency(latency));
             }
         }
         if counters.heartbeats > self.shown.heartbeats {
@@ -694,9 +711,22 @@ impl<P: Platform> Driver<P> {
             self.shown.last_heartbeat = Some(now());
         }
         let (bytes_in, bytes_out) = self.link.traffic();
+        let bytes = (
+            self.shown.bytes_in + bytes_in,
+            self.shown.bytes_out + bytes_out,
+        );
+        let health = self.health();
+        if observe::METERED {
+            self.meter.take(&Measure::Counted {
+                counters,
+                bytes,
+                buffered: self.writer.load().events,
+                ready: health.is_ready(),
+            });
+        }
         self.shared.show(Status {
             state: self.shown.state,
-            health: self.health(),
+            health,
             latency: self.shown.latency,
             seq_received: self.session.resume().map(|held| held.seq),
             // These are read where the status is asked for.
@@ -705,8 +735,8 @@ impl<P: Platform> Driver<P> {
             buffered_bytes: 0,
             session_id: self.session_id.clone(),
             counters,
-            bytes_in: self.shown.bytes_in + bytes_in,
-            bytes_out: self.shown.bytes_out + bytes_out,
+            bytes_in: bytes.0,
+            bytes_out: bytes.1,
             connected_since: self.shown.connected_since,
             // What this connection adds is read where the status is asked for.
             connected_for: self.shown.connected_before,
@@ -759,6 +789,7 @@ impl<P: Platform> Future for Driver<P> {
             if let Some(error) = this.stop.take() {
                 this.show();
                 observe::ended(&error);
+                this.meter.take(&Measure::Ended(error.kind()));
                 this.shared.finish(&error);
                 return Poll::Ready(());
             }

@@ -460,6 +460,12 @@ impl<P: Platform> ShardHandle<P> {
         &self.shared.config
     }
 
+    /// What all that is logged for this shard lies in.
+    #[cfg(feature = "handler")]
+    pub(crate) fn span(&self) -> &tracing::Span {
+        self.shared.span()
+    }
+
     /// See [`Shard::sender`].
     pub fn sender(&self) -> Sender<P> {
         self.shared.sender()

@@ -11,6 +11,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
 };
+use tracing::Span;
 
 use super::{
     batch::Cursor,
@@ -45,6 +46,7 @@ pub(super) struct Shared<P: Platform> {
     held: Mutex<Option<Held>>,
     /// What the user's own event type wants, once there is one.
     own: OnceLock<Wants>,
+    span: OnceLock<Span>,
 }
 
 #[derive(Default)]
@@ -110,6 +112,7 @@ impl<P: Platform> Shared<P> {
             }),
             held: Mutex::new(held),
             own: OnceLock::new(),
+            span: OnceLock::new(),
             config,
         });
         if let Err(problem) = shared.config.check() {
@@ -161,6 +164,12 @@ impl<P: Platform> Shared<P> {
             }
             first
         });
+    }
+
+    /// What all that is logged for this shard lies in. Made when it is first needed, for whoever
+    /// listens to logs by then.
+    pub(super) fn span(&self) -> &Span {
+        self.span.get_or_init(|| observe::shard(P::NAME, self.id))
     }
 
     /// Whether an event reaches the user.
@@ -317,7 +326,7 @@ impl<P: Platform> Shared<P> {
 fn restored<P: Platform>(id: ShardId, config: &Config<P>) -> Option<Held> {
     let state = config.resume()?;
     if state.shard() != id {
-        observe::resume_of_another_shard(state.shard());
+        observe::shard(P::NAME, id).in_scope(|| observe::resume_of_another_shard(state.shard()));
         return None;
     }
     Some(Held {

@@ -5,6 +5,8 @@ mod commands;
 mod faults;
 mod filters;
 mod life;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod own;
 #[cfg(feature = "qq")]
 mod qq;

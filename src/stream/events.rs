@@ -110,7 +110,7 @@ macro_rules! merged_stream {
         /// A shard that is added after the end makes it go on.
         impl<S: Source> FusedStream for $name<S> {
             fn is_terminated(&self) -> bool {
-                self.is_empty()
+                self.is_empty() && !self.0.control.wishes.any()
             }
         }
 
@@ -315,12 +315,32 @@ impl<S> Control<S> {
     pub async fn remove(&self, id: ShardId) -> Option<S> {
         let (answer, shard) = oneshot::channel();
         self.wish(Wish::Remove(id, answer));
-        shard.await.ok()
+        let mut taking = Taking {
+            control: self,
+            shard,
+        };
+        (&mut taking.shard).await.ok()
     }
 
     fn wish(&self, wish: Wish<S>) {
         self.wishes.push(wish);
         self.alarm.ring();
+    }
+}
+
+/// Puts a shard back that was taken out for somebody who has gone away.
+struct Taking<'a, S> {
+    control: &'a Control<S>,
+    shard: oneshot::Receiver<S>,
+}
+
+impl<S> Drop for Taking<'_, S> {
+    fn drop(&mut self) {
+        // From now on who would answer is told that nobody listens, and keeps the shard.
+        self.shard.close();
+        if let Ok(Some(shard)) = self.shard.try_recv() {
+            self.control.add(shard);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `merge` | Whose turn is it? |
 //! | `events` | What does the merged stream give? |
 //! | `create` | How are many made at once? |
+//! | `twilight` | What does twilight-http's client recommend? |
 //! | `set` | How are all of them? |
 //! | `reshard` | How does a set grow while it runs? |
 //! | `store` | Where are the sessions while nothing runs? |
@@ -24,6 +25,8 @@ mod store;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 mod tests;
+#[cfg(feature = "twilight-http")]
+mod twilight;
 
 #[cfg(feature = "http")]
 pub use self::create::{Recommend, create_recommended};

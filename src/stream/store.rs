@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -166,9 +167,14 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
 /// # std::fs::remove_file(path)
 /// # }
 /// ```
+///
+/// Clones share the file: of saves at the same time each takes effect as a whole. Two stores that
+/// are made for one file, or two processes, do not know of each other.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
+    /// Held while the file is written.
+    writing: Arc<Mutex<()>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -192,7 +198,10 @@ const FILE_LEN_MAX: u64 = 16 << 20;
 impl FileStore {
     /// A store in this file. Nothing is read or written yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            writing: Arc::default(),
+        }
     }
 
     /// Where it is.
@@ -250,7 +259,13 @@ impl SessionStore for FileStore {
 
     fn save(&self, sessions: &Sessions) -> BoxFuture<'_, io::Result<()>> {
         let (path, sessions) = (self.path.clone(), sessions.clone());
-        blocking(move || Self::write(&path, sessions)).boxed()
+        let writing = Arc::clone(&self.writing);
+        let save = move || {
+            // It guards nothing in memory that a panic could have left half done.
+            let _writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+            Self::write(&path, sessions)
+        };
+        blocking(save).boxed()
     }
 }
 
@@ -342,6 +357,20 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             assert_eq!(error.to_string(), said);
         }
+    }
+
+    /// Method: many at once, by clones; each write takes the place of the one before as a whole.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn saves_at_the_same_time_do_not_spoil_one_another() {
+        let scratch = Scratch::new("twice");
+        let saves = (0..64).map(|_| {
+            let store = scratch.0.clone();
+            tokio::spawn(async move { store.save(&sessions()).await })
+        });
+        for saved in futures::future::join_all(saves).await {
+            saved.unwrap().unwrap();
+        }
+        assert_eq!(scratch.0.load().await.unwrap(), sessions());
     }
 
     #[tokio::test]

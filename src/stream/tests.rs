@@ -5,19 +5,20 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream::FusedStream};
+use futures::{FutureExt, StreamExt, stream::FusedStream, task::AtomicWaker};
 use tokio::{
     task::yield_now,
     time::{sleep, timeout},
 };
 
-use super::{ShardEventStream, ShardMessageStream};
+use super::{ShardEventStream, ShardMessageStream, Source};
 use crate::{
-    Health, Message, Shard, ShardId, Shutdown,
-    discord::Event,
+    Config, Error, Health, Intents, Message, Meta, Shard, ShardHandle, ShardId, Shutdown,
+    discord::{Discord, Event},
     local::{Gateway, Step},
     queue::LocalQueue,
     shard::tests::bench::{Bench, name_of},
@@ -43,7 +44,7 @@ fn bench(total: u32) -> (Bench, Vec<Shard>) {
 }
 
 /// What the stream gives next, short enough to compare; notices are passed over.
-async fn next(stream: &mut ShardEventStream<impl crate::stream::Source<Event = Event>>) -> Got {
+async fn next(stream: &mut ShardEventStream<impl Source<Event = Event>>) -> Got {
     loop {
         let item = timeout(PATIENCE, stream.next()).await.expect("an item");
         match item {
@@ -64,10 +65,7 @@ enum Got {
     End,
 }
 
-async fn until_ready(
-    stream: &mut ShardEventStream<impl crate::stream::Source<Event = Event>>,
-    mut shards: usize,
-) {
+async fn until_ready(stream: &mut ShardEventStream<impl Source<Event = Event>>, mut shards: usize) {
     while shards > 0 {
         match next(stream).await {
             Got::Event(_, name) if name == "READY" => shards -= 1,
@@ -225,6 +223,115 @@ async fn whoever_gives_up_taking_a_shard_out_leaves_it_in() {
     assert!(control.remove(id(0, 1)).now_or_never().is_none());
     until_ready(&mut stream, 1).await;
     assert_eq!(stream.len(), 1);
+}
+
+/// The shard was on its way to who asked for it, and he never looked.
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_when_the_shard_is_out_puts_it_back() {
+    let (_bench, shards) = bench(1);
+    let mut stream = ShardEventStream::new(shards);
+    let control = stream.control();
+    let mut taking = Box::pin(control.remove(id(0, 1)));
+    assert!(taking.as_mut().now_or_never().is_none());
+    assert!(
+        stream
+            .next()
+            .now_or_never()
+            .is_some_and(|end| end.is_none())
+    );
+    assert!(stream.is_terminated());
+    drop(taking);
+    assert!(!stream.is_terminated(), "a shard is on its way back");
+    until_ready(&mut stream, 1).await;
+    assert_eq!(stream.len(), 1);
+}
+
+/// A shard that has what the test gives it, and counts how often it is asked.
+struct Counted {
+    shard: Shard,
+    inbox: Arc<Inbox>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    waiting: AtomicUsize,
+    polls: AtomicUsize,
+    waker: AtomicWaker,
+}
+
+impl Source for Counted {
+    type Platform = Discord;
+    type Event = ();
+
+    fn handle(&self) -> ShardHandle {
+        self.shard.handle()
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Meta, Result<(), Error>)>> {
+        self.inbox.polls.fetch_add(1, Ordering::SeqCst);
+        self.inbox.waker.register(cx.waker());
+        let take = |waiting: usize| waiting.checked_sub(1);
+        let order = Ordering::SeqCst;
+        match self.inbox.waiting.fetch_update(order, order, take) {
+            Ok(_) => Poll::Ready(Some((Meta::default(), Ok(())))),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    fn poll_message(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        Poll::Pending
+    }
+
+    fn decode(_: Message) -> Option<(Meta, Result<(), Error>)> {
+        None
+    }
+
+    fn has_had_its_turn(&self) -> bool {
+        true
+    }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
+}
+
+/// Goal: what one shard gives costs the others nothing, however many there are.
+#[tokio::test]
+async fn the_events_of_one_of_a_thousand_shards_poll_no_other() {
+    let config = Config::new("token", Intents::GUILDS);
+    let shard = |number| Shard::with_config(id(number, 1_000), config.clone());
+    let shards: Vec<_> = (0..1_000)
+        .map(|number| Counted {
+            shard: shard(number),
+            inbox: Arc::default(),
+        })
+        .collect();
+    let inboxes: Vec<_> = shards
+        .iter()
+        .map(|shard| Arc::clone(&shard.inbox))
+        .collect();
+    let polls = || -> Vec<usize> {
+        let polls = inboxes
+            .iter()
+            .map(|inbox| inbox.polls.swap(0, Ordering::SeqCst));
+        polls.collect()
+    };
+    let mut stream = ShardEventStream::new(shards);
+    assert!(stream.next().now_or_never().is_none());
+    assert!(polls().into_iter().all(|polls| polls == 1));
+    for _ in 0..100 {
+        inboxes[7].waiting.fetch_add(1, Ordering::SeqCst);
+        inboxes[7].waker.wake();
+        let (shard, _) = stream.next().now_or_never().unwrap().unwrap();
+        assert_eq!(shard.id().number(), 7);
+        assert!(stream.next().now_or_never().is_none());
+    }
+    let polls = polls();
+    assert_eq!(polls.iter().sum::<usize>(), polls[7], "of others");
+    assert_eq!(
+        polls[7], 200,
+        "one for the event, one to know that it was all"
+    );
 }
 
 /// Method: a future of `next` lives for one poll only, and in the end everything was given once.

@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     notice::Notice,
-    observe,
+    observe::{self, Measure},
     platform::Platform,
     session::{Input, Lost, State, Verdict},
     shard::batch,
@@ -255,6 +255,9 @@ impl<P: Platform> Driver<P> {
         };
         self.crowded |= self.shared.taps.offer(&envelope);
         self.shared.tally.add(&name);
+        if observe::METERED {
+            self.meter.take(&Measure::Event(P::known_event(&name)));
+        }
         let wanted = self.shared.wants_event(&name);
         wanted.then_some(Passed { header, replayed })
     }
