@@ -10,6 +10,7 @@
 //! has been read until it had nothing more. So an ack that arrived while the process was suspended
 //! or the runtime was busy is always seen before the question is asked.
 
+mod dial;
 mod read;
 
 use std::{
@@ -31,6 +32,7 @@ use zeroize::Zeroize;
 use super::{
     batch::Cursor,
     handover::Writer,
+    handshakes::Place,
     link::{Grant, Link, Refusal},
     sender::Queued,
     shared::{Held, Shared},
@@ -43,8 +45,7 @@ use crate::{
     notice::{Cause, Notice},
     observe,
     platform::Platform,
-    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
-    transport::ConnectError,
+    session::{Action, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
 };
 
 /// Turns in one poll, before other tasks get their chance: with the messages of one turn, about a
@@ -68,6 +69,8 @@ pub(super) struct Driver<P: Platform> {
     writer: Writer,
     commands: mpsc::Receiver<Queued>,
     link: Link,
+    /// Among those that connect at once, until the server's Hello was answered.
+    place: Option<Place>,
     grant: Grant,
     /// How far the session's events have come, with its number.
     cursor: Cursor,
@@ -193,6 +196,7 @@ impl<P: Platform> Driver<P> {
             writer: shared.handover.writer(),
             commands,
             link: Link::None,
+            place: None,
             grant: Grant::None,
             cursor,
             session_id,
@@ -275,7 +279,7 @@ impl<P: Platform> Driver<P> {
         while let Some(action) = self.session.poll_action() {
             self.acted = true;
             match action {
-                Action::Connect(endpoint) => self.dial(&endpoint),
+                Action::Connect(endpoint) => self.dial(now, endpoint),
                 Action::RequestPermit { identify, renew } => self.ask(identify, renew),
                 Action::ReturnPermit => self.grant.give_back(),
                 Action::Close(code) => {
@@ -302,24 +306,6 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    fn dial(&mut self, endpoint: &Endpoint) {
-        self.close_link();
-        let config = self.config();
-        let url = match endpoint {
-            Endpoint::Base => config.gateway_url(),
-            Endpoint::Resume(url) => Some(url),
-        };
-        let query = config.platform().url_query(config.compression());
-        self.link = match url {
-            Some(url) => {
-                observe::connecting(url);
-                Link::dial(config.connector(), url.clone(), query)
-            }
-            // One that cannot be used would have ended the shard before it began.
-            None => Link::discover(config, query),
-        };
-    }
-
     fn ask(&mut self, identify: bool, renew: bool) {
         self.grant.give_back();
         let config = self.config();
@@ -327,24 +313,6 @@ impl<P: Platform> Driver<P> {
         let request = TokenRequest::new(renew, config.rest_url().to_owned(), connector);
         let queue = identify.then(|| config.queue());
         self.grant = Grant::ask(config, queue, self.shared.id, request);
-    }
-
-    /// Drops the connection, or the attempt to make one.
-    fn hang_up(&mut self) {
-        if let (Link::Dialling(dialling), Some(Timer::Connect)) = (&self.link, self.judging) {
-            let patience = self.config().limits().connect;
-            let message = match &dialling.url {
-                Some(url) => {
-                    let (host, port) = (url.host(), url.port());
-                    format!("no connection to {host}:{port} within {patience:?}")
-                }
-                None => "no gateway was found and connected to in time".to_owned(),
-            };
-            let error = Error::new(ErrorKind::Connect, message);
-            observe::connect_failed(&error, None);
-            self.writer.fail(error, self.cursor);
-        }
-        self.close_link();
     }
 
     fn close_link(&mut self) {
@@ -355,6 +323,7 @@ impl<P: Platform> Driver<P> {
             self.shown.connected_before += now().saturating_duration_since(since);
         }
         self.link = Link::None;
+        self.place = None;
         self.reading = Reading::Open;
         self.slow.since = None;
         // An IDENTIFY that was being written may have arrived.
@@ -404,40 +373,6 @@ impl<P: Platform> Driver<P> {
                     fatal,
                     retry_after: refused.retry_after,
                 }
-            }
-        };
-        let _internal = self.session.handle(now, input);
-        self.act(now);
-    }
-
-    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Poll::Ready(result) = self.link.poll_dial(cx) else {
-            return;
-        };
-        self.close_link();
-        let input = match result {
-            Ok(socket) => {
-                let config = self.config();
-                self.link = Link::open(socket, config.compression(), config.limits());
-                self.shown.connected_since = Some(now);
-                Input::Connected
-            }
-            Err(failed) => {
-                let ConnectError {
-                    status,
-                    retry_after,
-                    error,
-                } = failed;
-                observe::connect_failed(&error, status);
-                if error.is_fatal() {
-                    self.stop.get_or_insert(error);
-                } else {
-                    self.writer.fail(error, self.cursor);
-                }
-                Input::Lost(Lost::Connect {
-                    status,
-                    retry_after,
-                })
             }
         };
         let _internal = self.session.handle(now, input);
@@ -720,6 +655,7 @@ impl<P: Platform> Future for Driver<P> {
                 return Poll::Ready(());
             }
             if !more {
+                this.leave_place();
                 this.show();
                 return Poll::Pending;
             }
@@ -728,6 +664,7 @@ impl<P: Platform> Future for Driver<P> {
                 break;
             }
         }
+        this.leave_place();
         this.show();
         cx.waker().wake_by_ref();
         Poll::Pending

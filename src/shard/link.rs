@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::discovery;
+use super::{discovery, handshakes::Place};
 use crate::{
     codec::inflate::Inflate,
     config::Config,
@@ -18,12 +18,15 @@ use crate::{
     platform::{Compression, GatewayUrl, Platform},
     queue::{Permit, Queue},
     secret::Token,
+    session::Endpoint,
     transport::{ConnectError, Connector, Socket},
 };
 
 /// The connection.
 pub(super) enum Link {
     None,
+    /// No place to connect yet.
+    Queued(Endpoint, BoxFuture<'static, Place>),
     Dialling(Dialling),
     Open(Box<Open>),
 }
@@ -78,6 +81,16 @@ impl Link {
         }
     }
 
+    /// The place that was waited for, and where to connect with it.
+    pub(super) fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<(Endpoint, Place)> {
+        match self {
+            Self::Queued(endpoint, place) => {
+                place.poll_unpin(cx).map(|place| (endpoint.clone(), place))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
     pub(super) fn opened(&mut self) -> Option<&mut Open> {
         match self {
             Self::Open(open) => Some(open),
@@ -98,6 +111,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
+            Self::Queued(..) => "Queued",
             Self::Dialling(_) => "Dialling",
             Self::Open(_) => "Open",
         })
