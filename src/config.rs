@@ -209,8 +209,8 @@ impl<P: Platform> Config<P> {
     ) -> Result<(), Error> {
         if !self.gateway_given {
             let mut bases = self.bases();
-            let told_by = told_by.and_then(|url| rest_base(url).ok());
-            bases.extend(told_by.filter(GatewayUrl::is_loopback));
+            let rest = told_by.and_then(|url| rest_base(url).ok());
+            bases.extend(rest.filter(GatewayUrl::is_loopback));
             let url = GatewayUrl::discovered_by(&gateway.url, &bases, P::GATEWAY_HOSTS);
             let url = url.map_err(|problem| {
                 let message = format!("the gateway that the platform named is not used: {problem}");
@@ -225,6 +225,11 @@ impl<P: Platform> Config<P> {
             }
         }
         self.learn(&gateway.session_start_limit);
+        // Who answered is asked again; a client of another place is not ours to take the place of.
+        if self.queue.is_none() && told_by == Some(&*self.rest_url) {
+            let reset_after = gateway.session_start_limit.reset_after;
+            self.discovery.limits_told(reset_after);
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! or the runtime was busy is always seen before the question is asked.
 
 mod dial;
+mod permit;
 mod read;
 
 use std::{
@@ -29,18 +30,18 @@ use tokio::{
 use tracing::Instrument;
 use zeroize::Zeroize;
 
+use self::permit::HeldBack;
 use super::{
     batch::Cursor,
     handover::Writer,
     handshakes::Place,
-    link::{Grant, Link, Refusal},
+    link::{Grant, Link},
     sender::Queued,
     shared::{Held, Shared},
     status::{Degraded, Health, Latency, Status},
 };
 use crate::{
     config::Config,
-    credential::TokenRequest,
     error::{Error, ErrorKind},
     notice::{Cause, Notice},
     observe,
@@ -87,6 +88,7 @@ pub(super) struct Driver<P: Platform> {
     judging: Option<Timer>,
     unpolled: Unpolled,
     slow: Slow,
+    held_back: HeldBack,
     stop: Option<Error>,
     /// What the user is told when the session stops for want of a credential.
     refusal: Option<Error>,
@@ -208,6 +210,7 @@ impl<P: Platform> Driver<P> {
             judging: None,
             unpolled: Unpolled::default(),
             slow: Slow::default(),
+            held_back: HeldBack::default(),
             stop: None,
             refusal: None,
             out: Vec::new(),
@@ -280,8 +283,8 @@ impl<P: Platform> Driver<P> {
             self.acted = true;
             match action {
                 Action::Connect(endpoint) => self.dial(now, endpoint),
-                Action::RequestPermit { identify, renew } => self.ask(identify, renew),
-                Action::ReturnPermit => self.grant.give_back(),
+                Action::RequestPermit { identify, renew } => self.ask(now, identify, renew),
+                Action::ReturnPermit => self.return_permit(),
                 Action::Close(code) => {
                     if let Some(open) = self.link.opened() {
                         open.socket.start_close(code);
@@ -304,15 +307,6 @@ impl<P: Platform> Driver<P> {
                 self.shown.down_since.get_or_insert(now);
             }
         }
-    }
-
-    fn ask(&mut self, identify: bool, renew: bool) {
-        self.grant.give_back();
-        let config = self.config();
-        let connector = config.connector().clone();
-        let request = TokenRequest::new(renew, config.rest_url().to_owned(), connector);
-        let queue = identify.then(|| config.queue());
-        self.grant = Grant::ask(config, queue, self.shared.id, request);
     }
 
     fn close_link(&mut self) {
@@ -349,34 +343,6 @@ impl<P: Platform> Driver<P> {
             (stop, _) => stop_error::<P>(stop),
         };
         self.stop.get_or_insert(error);
-    }
-
-    fn poll_grant(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Poll::Ready(answer) = self.grant.poll(cx) else {
-            return;
-        };
-        let input = match answer {
-            Ok(granted) => {
-                self.grant = Grant::Held(granted.permit);
-                Input::Permit(granted.token)
-            }
-            Err(Refusal(refused)) => {
-                self.grant = Grant::None;
-                observe::permit_refused(&refused.error);
-                let fatal = refused.error.is_fatal();
-                if fatal {
-                    self.refusal = Some(refused.error);
-                } else {
-                    self.writer.fail(refused.error, self.cursor);
-                }
-                Input::PermitRefused {
-                    fatal,
-                    retry_after: refused.retry_after,
-                }
-            }
-        };
-        let _internal = self.session.handle(now, input);
-        self.act(now);
     }
 
     /// Takes commands while the session would send one; `true` when more may wait.
@@ -463,6 +429,7 @@ impl<P: Platform> Driver<P> {
         self.timer.fired = false;
         self.timer.armed = None;
         self.look_at_user(now);
+        self.look_at_queue(now);
         // Each call deals with all that is due; what that makes due at once waits for the next.
         if let Some((at, timer)) = self.session.poll_timeout(now)
             && at <= now
@@ -477,7 +444,7 @@ impl<P: Platform> Driver<P> {
     /// Sets the timer to the next deadline; `true` when it has fired.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.poll_timeout(now).map(|(at, _)| at);
-        let next = [session, self.unpolled.next_look]
+        let next = [session, self.unpolled.next_look, self.held_back.next_look]
             .into_iter()
             .flatten()
             .min();
@@ -564,6 +531,7 @@ impl<P: Platform> Driver<P> {
     fn health(&self) -> Health {
         let unpolled = self.unpolled.since.filter(|_| self.unpolled.degraded);
         let (since, why) = match (self.shown.down_since, unpolled, self.slow.since) {
+            (Some(since), _, _) if self.held_back.is_told() => (since, Degraded::IdentifyHeldBack),
             (Some(since), _, _) => (since, Degraded::Disconnected),
             (None, Some(since), _) => (since, Degraded::Unpolled),
             (None, None, Some(since)) => (since, Degraded::SlowConsumer),

@@ -2,10 +2,11 @@
 
 use std::{
     fmt,
+    pin::pin,
     task::{Context, Poll},
 };
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, Either, FutureExt, select};
 
 use super::{discovery, handshakes::Place};
 use crate::{
@@ -148,9 +149,18 @@ impl Grant {
     ) -> Self {
         let permit = queue.map(|queue| queue.acquire(shard));
         let source = config.source().clone();
+        let config = config.clone();
         let future = async move {
             let permit = match permit {
-                Some(permit) => Some(permit.await.map_err(Refusal::of_queue)?),
+                Some(permit) => {
+                    discovery::refresh(&config).await;
+                    let kept_fresh = pin!(discovery::keep_fresh(&config));
+                    let permit = match select(permit, kept_fresh).await {
+                        Either::Left((permit, _)) => permit,
+                        Either::Right((never, _)) => match never {},
+                    };
+                    Some(permit.map_err(Refusal::of_queue)?)
+                }
                 None => None,
             };
             let token = source.token(request).await.map_err(Refusal)?;

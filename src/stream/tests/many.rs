@@ -2,20 +2,25 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use futures::StreamExt;
-use tokio::time::{Instant, sleep, timeout};
+use futures::{StreamExt, future::BoxFuture};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
 
 use super::id;
 use crate::{
-    Limits, Message, Shard, Shutdown,
+    Config, Degraded, Error, ErrorKind, Health, Limits, Message, Notice, Reconnect, Shard, ShardId,
+    Shutdown,
+    discord::Intents,
     local::{Act, Builder, Fault, Gateway, Moment, Record, Step},
-    queue::LocalQueue,
-    shard::tests::bench::Bench,
-    stream::ShardMessageStream,
+    queue::{LocalQueue, Permit, Queue},
+    shard::tests::bench::{Bench, Memory},
+    stream::{self, ShardMessageStream},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -36,6 +41,9 @@ struct Given {
     ready: BTreeSet<u32>,
     resumed: BTreeSet<u32>,
     errors: usize,
+    /// What told that the day's limit holds a shard back, and when.
+    held_back: Vec<(u32, Duration, &'static str)>,
+    begin: Instant,
 }
 
 impl Given {
@@ -46,6 +54,8 @@ impl Given {
             ready: BTreeSet::new(),
             resumed: BTreeSet::new(),
             errors: 0,
+            held_back: Vec::new(),
+            begin: Instant::now(),
         }
     }
 
@@ -64,8 +74,16 @@ impl Given {
                             seqs.push(frame.seq().unwrap());
                         }
                     },
+                    Ok(Message::Gateway(notice @ Notice::IdentifyHeldBack { .. })) => {
+                        let told = (number, self.begin.elapsed(), notice.name());
+                        self.held_back.push(told);
+                    }
                     Ok(Message::Gateway(_)) => {}
                     Err(error) if error.is_fatal() => panic!("shard {number}: {error}"),
+                    Err(error) if error.kind() == ErrorKind::IdentifyLimit => {
+                        let told = (number, self.begin.elapsed(), error.kind().name());
+                        self.held_back.push(told);
+                    }
                     Err(_) => self.errors += 1,
                 }
             }
@@ -319,4 +337,147 @@ async fn an_identify_refused_for_ever_keeps_to_the_budget() {
         assert_eq!(shards.len(), 64, "none is left out");
         assert!(!bench.gateway.is_token_reset());
     }
+}
+
+/// Goal: a bot that has used much of its day tells why it does not start. Method: 600 of 1,000 are
+/// used, so the next start comes at once and the others every five minutes or so.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_the_days_limit_holds_back_says_so_once() {
+    let bench = Bench::with(gateway());
+    let queue = LocalQueue::with_limits(1, 1_000, 400, DAY, WINDOW);
+    let all = shards(&bench, 3, queue, Limits::default());
+    let handles: Vec<_> = all.iter().map(Shard::handle).collect();
+    let mut given = Given::by(all);
+    assert!(!given.take(Duration::from_mins(2), |_| false).await);
+    assert_eq!(given.ready, BTreeSet::from([0]));
+    for handle in &handles[1..] {
+        let Health::Degraded { why, .. } = handle.health() else {
+            panic!("{:?}", handle.health());
+        };
+        assert_eq!(why, Degraded::IdentifyHeldBack);
+    }
+    assert!(given.take(HOUR, |given| given.ready.len() == 3).await);
+    assert!(given.begin.elapsed() > 2 * DAY / 300, "spaced over the day");
+    assert!(!given.take(HOUR, |_| false).await);
+    given.held_back.sort_unstable();
+    let minute = Duration::from_mins(1);
+    let told = [1, 2].map(|number| (number, minute, "identify_held_back"));
+    assert_eq!(given.held_back, told);
+    assert!(handles.iter().all(|handle| handle.health().is_ready()));
+}
+
+/// Goal: what the platform says of the day's limit is obeyed, and asked for again when its day is
+/// over. Method: one start is left but for the last tenth, and the day has not begun, so that the
+/// platform cannot tell at first when it ends. Two shards start.
+#[cfg(feature = "http")]
+#[tokio::test(start_paused = true)]
+async fn the_days_limit_is_obeyed_and_asked_for_again_when_its_day_is_over() {
+    let bench = Bench::with(gateway().shards(2).session_starts(1_000, 101));
+    // The queue is that of the token: nobody else's.
+    let config = Config::builder("CANARY.limits", Intents::GUILDS)
+        .rest_url(bench.gateway.rest_url())
+        .dialler(Arc::new(Memory(Arc::clone(&bench.gateway))))
+        .build()
+        .unwrap();
+    let client = config.rest_client();
+    let made = stream::create_recommended(&client, config, |_, builder| builder.build()).await;
+    let mut given = Given::by(made.unwrap());
+    assert!(!given.take(23 * HOUR, |_| false).await);
+    assert_eq!(given.ready.len(), 1, "the last tenth is kept");
+    let told: Vec<_> = given.held_back.iter().map(|(_, _, name)| *name).collect();
+    assert_eq!(told, ["identify_limit"]);
+    assert!(given.take(2 * HOUR, |given| given.ready.len() == 2).await);
+    assert!(given.begin.elapsed() > DAY);
+
+    let asked: Vec<_> = (bench.gateway.log().iter())
+        .filter(|record| matches!(record.act, Act::Rest { .. }))
+        .map(|record| record.at.as_secs())
+        .collect();
+    let day = DAY.as_secs();
+    assert!(asked.len() >= 3, "{asked:?}");
+    assert_eq!(asked[..2], [0, 30]);
+    assert!(asked[2] > day && asked[2] <= day + 60, "{asked:?}");
+    assert!(!given.take(DAY, |_| false).await);
+    let rest = |record: &Record| matches!(record.act, Act::Rest { .. });
+    let since = bench.gateway.log().into_iter().filter(rest).count();
+    assert_eq!(since, asked.len(), "nobody asks while nobody waits");
+    assert_eq!(given.errors, 0);
+}
+
+/// Who asks, and where the permit goes: it is settled by whether the IDENTIFY was sent.
+type Question = (ShardId, oneshot::Sender<oneshot::Sender<bool>>);
+
+/// A queue that asks another process, as far as a process goes in a test: it has a channel to it.
+#[derive(Debug)]
+struct Elsewhere(mpsc::UnboundedSender<Question>);
+
+impl Queue for Elsewhere {
+    fn acquire(&self, shard: ShardId) -> BoxFuture<'static, Result<Permit, Error>> {
+        let (answer, granted) = oneshot::channel();
+        let asked = self.0.send((shard, answer));
+        Box::pin(async move {
+            asked.unwrap();
+            let gone = |_| Error::new(ErrorKind::Connect, "the queue is gone");
+            let settle = Arc::new(Mutex::new(Some(granted.await.map_err(gone)?)));
+            let say = move |sent| {
+                let settle = settle.lock().unwrap().take();
+                // A queue that is gone needs no word.
+                let _heard: bool = settle.is_some_and(|settle| settle.send(sent).is_ok());
+            };
+            let unused = say.clone();
+            Ok(Permit::new(move || say(true), move || unused(false)))
+        })
+    }
+}
+
+/// The process that holds the queue. Whoever asked and is gone without a word has identified.
+async fn serve(queue: LocalQueue, mut asked: mpsc::UnboundedReceiver<Question>) {
+    while let Some((shard, mut answer)) = asked.recv().await {
+        let permit = queue.acquire(shard);
+        tokio::spawn(async move {
+            let permit = tokio::select! {
+                () = answer.closed() => return,
+                permit = permit => permit.unwrap(),
+            };
+            let (settle, word) = oneshot::channel();
+            if answer.send(settle).is_ok() && word.await.unwrap_or(true) {
+                permit.spend();
+            }
+        });
+    }
+}
+
+/// Goal: a set can span processes. Method: two with eight shards each share a queue that is
+/// elsewhere; some shards give up while they wait. The server is strict about the buckets.
+#[tokio::test(start_paused = true)]
+async fn processes_that_share_a_queue_keep_the_limits_together() {
+    let bench = Bench::with(gateway().max_concurrency(2));
+    let (sender, asked) = mpsc::unbounded_channel();
+    let server = tokio::spawn(serve(generous(2), asked));
+    let mut given: Vec<Given> = Vec::new();
+    for process in [0..8, 8..16] {
+        let queue = Arc::new(Elsewhere(sender.clone()));
+        let config = bench.config().queue(queue).build().unwrap();
+        let all = process.map(|number| Shard::with_config(id(number, 16), config.clone()));
+        given.push(Given::by(all));
+    }
+    let (mut second, mut first) = (given.pop().unwrap(), given.pop().unwrap());
+    let gone: Vec<_> = second.stream.handles().skip(6).cloned().collect();
+    let (one, two, ()) = tokio::join!(
+        first.take(HOUR, |given| given.ready.len() == 8),
+        second.take(HOUR, |given| given.ready.len() == 8),
+        async {
+            sleep(Duration::from_secs(1)).await;
+            for handle in gone {
+                handle.reconnect(Reconnect::Fresh);
+            }
+        },
+    );
+    assert!(one && two);
+    let starts = identifies(&bench.gateway.log());
+    assert!(most_within(WINDOW, &starts) <= 2);
+    assert_eq!(starts.len(), 16);
+    assert_eq!(bench.gateway.stats().connections, 18);
+    assert_eq!(first.errors + second.errors, 0);
+    server.abort();
 }
