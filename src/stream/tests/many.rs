@@ -14,13 +14,12 @@ use tokio::{
 
 use super::id;
 use crate::{
-    Config, Degraded, Error, ErrorKind, Health, Limits, Message, Notice, Reconnect, Shard, ShardId,
+    Degraded, Error, ErrorKind, Health, Limits, Message, Notice, Reconnect, Shard, ShardId,
     Shutdown,
-    discord::Intents,
     local::{Act, Builder, Fault, Gateway, Moment, Record, Step},
     queue::{LocalQueue, Permit, Queue},
-    shard::tests::bench::{Bench, Memory},
-    stream::{self, ShardMessageStream},
+    shard::tests::bench::Bench,
+    stream::ShardMessageStream,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -205,7 +204,7 @@ async fn a_thousand_shards_cut_at_one_instant_resume_without_a_storm() {
     let cut = Instant::now();
     assert_eq!(tell_all(), 1_000);
     let resumed = |given: &Given| given.resumed.len() == 1_000;
-    let done = given.take(Duration::from_secs(120), resumed).await;
+    let done = given.take(Duration::from_mins(2), resumed).await;
     assert!(done, "{} have resumed in time", given.resumed.len());
     println!("all resumed after {:?}", cut.elapsed());
 
@@ -232,8 +231,10 @@ async fn a_thousand_shards_cut_at_one_instant_resume_without_a_storm() {
 #[tokio::test(start_paused = true)]
 async fn a_place_is_given_back_on_every_path() {
     let bench = Bench::with(gateway().max_concurrency(100));
-    let mut limits = Limits::default();
-    limits.handshakes_max = 1;
+    let limits = Limits {
+        handshakes_max: 1,
+        ..Limits::default()
+    };
     let mut all = shards(&bench, 12, generous(100), limits).into_iter();
     for fault in [
         Fault::rst_on_accept(),
@@ -285,13 +286,33 @@ async fn a_shard_that_waits_for_its_turn_does_not_run_out_of_time() {
     bench
         .gateway
         .misbehave_always([Fault::at(Moment::Upgrade, slow)]);
-    let mut limits = Limits::default();
-    limits.handshakes_max = 1;
+    let limits = Limits {
+        handshakes_max: 1,
+        ..Limits::default()
+    };
     let mut given = Given::by(shards(&bench, 4, generous(4), limits));
     let all = given.take(Duration::from_secs(37), |given| given.ready.len() == 4);
     assert!(all.await, "{:?}", given.ready);
     assert_eq!(given.errors, 0);
     assert_eq!(bench.gateway.stats().connections, 4);
+}
+
+/// Goal: who waits to identify, perhaps for a day, takes nobody's place. Method: there is one
+/// place, and one identify is left; the shard that has it is cut while three others wait.
+#[tokio::test(start_paused = true)]
+async fn shards_that_wait_to_identify_do_not_hold_a_resume_up() {
+    let bench = Bench::with(gateway());
+    let limits = Limits {
+        handshakes_max: 1,
+        ..Limits::default()
+    };
+    let queue = LocalQueue::with_limits(1, 1_000, 101, DAY, WINDOW);
+    let mut given = Given::by(shards(&bench, 4, queue, limits));
+    assert!(!given.take(HOUR, |given| given.ready.len() > 1).await);
+    let lucky = *given.ready.first().unwrap();
+    assert_eq!(bench.gateway.order(id(lucky, 4), [Step::Rst]), 1);
+    let resumed = given.take(Duration::from_secs(1), |given| !given.resumed.is_empty());
+    assert!(resumed.await);
 }
 
 /// Goal: a long outage costs no more identifies than the day's budget. Method: 64 shards; every
@@ -372,6 +393,8 @@ async fn a_shard_that_the_days_limit_holds_back_says_so_once() {
 #[cfg(feature = "http")]
 #[tokio::test(start_paused = true)]
 async fn the_days_limit_is_obeyed_and_asked_for_again_when_its_day_is_over() {
+    use crate::{Config, discord::Intents, shard::tests::bench::Memory, stream};
+
     let bench = Bench::with(gateway().shards(2).session_starts(1_000, 101));
     // The queue is that of the token: nobody else's.
     let config = Config::builder("CANARY.limits", Intents::GUILDS)
