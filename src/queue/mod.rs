@@ -13,6 +13,7 @@ use std::{
 
 use futures::future::BoxFuture;
 
+pub(crate) use self::budget::{DAY, RESET_MARGIN};
 pub use self::{budget::BudgetState, local::LocalQueue};
 use crate::{error::Error, id::ShardId};
 

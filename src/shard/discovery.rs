@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     observe,
     platform::{GatewayUrl, Platform},
-    queue::budget::{DAY, RESET_MARGIN},
+    queue::{DAY, RESET_MARGIN},
     rest::{self, Found},
     transport::{ConnectError, Socket},
 };
