@@ -20,7 +20,7 @@ const WORDS: &[&str] = &["error", "id", "limits", "notice", "secret"];
 const ROOMS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("codec", &["platform"]),
-    ("model", &["codec"]),
+    ("model", &["codec", "platform"]),
     ("discord", &["codec", "model", "platform"]),
     ("qq", &["codec", "model", "platform"]),
     ("session", &["codec", "platform"]),

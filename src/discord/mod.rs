@@ -14,6 +14,8 @@ pub use command::{
     BotActivity, BotStatus, Command, RequestChannelInfo, RequestGuildMembers,
     RequestSoundboardSounds, UpdatePresence, UpdateVoiceState,
 };
-pub use events::{Event, EventFlags, EventKind, UnknownEvent};
+pub use events::{Event, EventFlags, EventKind};
 pub use intents::Intents;
 pub use protocol::{Discord, IdentifyProperties};
+
+pub use crate::model::UnknownEvent;

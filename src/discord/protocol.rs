@@ -13,9 +13,11 @@ use crate::{
     codec::json,
     error::{Error, ErrorKind},
     id::ShardId,
+    model::scope,
     notice::Notice,
     platform::{
         CloseAction, CloseRow, Compression, DecodeError, LatestWins, Platform, Ready, Refused,
+        Scope,
     },
     secret::Token,
 };
@@ -247,6 +249,17 @@ impl Platform for Discord {
         op == 3 && command::is_presence(payload)
     }
 
+    fn scope_of(name: &str, data: &str) -> Scope {
+        if OF_A_CONNECTION.contains(&name) {
+            return Scope::Connection;
+        }
+        scope::of_event(name, data)
+    }
+
+    fn guilds_of_ready(data: &str) -> Vec<u64> {
+        scope::of_ready(data)
+    }
+
     fn notice(notice: Notice) -> Event {
         Event::Gateway(notice)
     }
@@ -257,6 +270,17 @@ impl Platform for Discord {
         Token::new(format!("Bot {}", text.strip_prefix("Bot ").unwrap_or(text)))
     }
 }
+
+/// Events that only one session gets: its own beginning, answers to what was sent on it, and what
+/// tells it how to join a voice channel.
+const OF_A_CONNECTION: &[&str] = &[
+    "GUILD_MEMBERS_CHUNK",
+    "RATE_LIMITED",
+    "READY",
+    "RESUMED",
+    "SOUNDBOARD_SOUNDS",
+    "VOICE_SERVER_UPDATE",
+];
 
 /// Two fields of READY, each of any type: what is not a text counts as absent, because a field
 /// that Discord gets wrong must not cost the session.
@@ -445,6 +469,43 @@ mod tests {
         ];
         for data in bad {
             assert_eq!(Discord::read_ready(data), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn events_tell_whom_they_concern() {
+        let scope = |name: &str, data: Value| Discord::scope_of(name, &data.to_string());
+        let of_guild = json!({"id": "5", "guild_id": "41771983423143937", "x": [{}]});
+        let guild = Scope::Guild(41_771_983_423_143_937);
+        assert_eq!(scope("MESSAGE_CREATE", of_guild.clone()), guild);
+        assert_eq!(scope("SOMETHING_NEW", of_guild.clone()), guild);
+        for name in ["GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"] {
+            assert_eq!(
+                scope(name, json!({"id": "7", "name": "x"})),
+                Scope::Guild(7)
+            );
+        }
+        assert_eq!(scope("MESSAGE_CREATE", json!({"id": "5"})), Scope::Account);
+        for odd in [
+            json!(null),
+            json!([]),
+            json!({"guild_id": null}),
+            json!({"guild_id": "x"}),
+        ] {
+            assert_eq!(scope("MESSAGE_CREATE", odd), Scope::Account);
+        }
+        for name in ["READY", "RESUMED", "GUILD_MEMBERS_CHUNK"] {
+            assert_eq!(scope(name, of_guild.clone()), Scope::Connection);
+        }
+    }
+
+    #[test]
+    fn ready_names_its_guilds() {
+        let ready = |data: Value| Discord::guilds_of_ready(&data.to_string());
+        let guilds = json!([{"id": "3", "unavailable": true}, {"unavailable": true}, {"id": "9"}]);
+        assert_eq!(ready(json!({"v": 10, "guilds": guilds})), [3, 9]);
+        for odd in [json!({}), json!({"guilds": 7}), json!(null)] {
+            assert_eq!(ready(odd), [0; 0]);
         }
     }
 

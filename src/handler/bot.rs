@@ -50,6 +50,10 @@ pub struct Bot<
     grace: Duration,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the name of an event is a kind or a literal: `&` before each would say nothing"
+)]
 impl<P: Platform> Bot<P> {
     /// A bot with one shard, and everything else by default. Nothing is connected yet.
     pub fn new<I>(credentials: impl Into<P::Credentials>, intents: I) -> Self

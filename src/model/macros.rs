@@ -14,6 +14,7 @@
 /// | `optional` | `Option` | `None` | `None` | unless `None` |
 /// | `default` | `Default` | the default | the default | always |
 /// | `sparse` | `Default` | the default | the default | unless it is the default |
+/// | `by_id` | `BTreeMap` of ids | empty | empty | unless it is empty |
 /// | `loose` | `Option` | `None` | `None`, as any other type | unless `None` |
 /// | `loose_nullable` | `Option` | `None` | `None`, as any other type | always |
 /// | `loose_default` | `Default` | the default | the default, as any other type | always |
@@ -23,7 +24,7 @@
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 /// | `by_kind` | `ByKind` | up to the type | up to the type | unless `None` |
 ///
-/// Unknown fields are skipped; of a field that is there twice the last counts. What is loose is
+/// Unknown fields are skipped, as is in a map by id what no id names; of a field that is there twice the last counts. What is loose is
 /// what [`Lenient`](super::scalar::Lenient) makes of it: a field that does not say what the event
 /// is about costs no one the event.
 macro_rules! object {
@@ -199,6 +200,7 @@ macro_rules! object {
     (@words optional) => { "may be absent" };
     (@words default) => { "the default where absent" };
     (@words sparse) => { "the default where absent" };
+    (@words by_id) => { "empty where absent" };
     (@words loose) => { "may be absent" };
     (@words loose_nullable) => { "may be `null`" };
     (@words loose_default) => { "the default where absent" };
@@ -235,6 +237,9 @@ macro_rules! object {
     (@read loose_default $map:ident) => { object!(@read loose $map) };
     (@read loose_sparse $map:ident) => { object!(@read loose $map) };
     (@read lenient $map:ident) => { super::lenient::read(&mut $map)? };
+    (@read by_id $map:ident) => {
+        $map.next_value::<Option<super::scalar::ById<_, _>>>()?.map(|by_id| by_id.0)
+    };
     (@read marker $map:ident) => {{
         $map.next_value::<serde::de::IgnoredAny>()?;
         Some(true)
@@ -274,6 +279,9 @@ macro_rules! object {
         if !super::scalar::is_default(&$value) {
             serde::ser::SerializeStruct::serialize_field(&mut $object, $wire, &$value)?;
         }
+    };
+    (@write by_id $object:ident, $wire:expr, $value:expr) => {
+        object!(@write sparse $object, $wire, $value)
     };
     (@write loose_sparse $object:ident, $wire:expr, $value:expr) => {
         object!(@write sparse $object, $wire, $value)
@@ -543,7 +551,9 @@ macro_rules! tagged {
                         $(
                             (Want::Read, $keys::$slot) => {
                                 let rest = match slots.tag__ {
-                                    None => Some((key.name(), &mut slots.rest__)),
+                                    None | Some($kinds::Unknown(_)) => {
+                                        Some((key.name(), &mut slots.rest__))
+                                    }
                                     Some(_) => None,
                                 };
                                 slots.$slot = super::slot::Slot::read(&mut map, rest)?;

@@ -1,5 +1,5 @@
-//! What do the models of both platforms have in common? The macros that declare objects, times, and
-//! small values that are neither object nor list. Imports `codec`; pure.
+//! What do the models of both platforms have in common? The macros that declare objects and events,
+//! times, and small values that are neither object nor list. Imports `codec` and `platform`; pure.
 //!
 //! The macros are in scope wherever a module is declared after this one.
 
@@ -15,12 +15,16 @@
 )]
 
 #[macro_use]
+mod events;
+#[macro_use]
 mod macros;
 pub(crate) mod nest;
 pub(crate) mod scalar;
+pub(crate) mod scope;
 mod timestamp;
 
 pub use self::{
+    events::UnknownEvent,
     scalar::{Decimal, Maybe, Nonce, RawJson, Scalar, SecretText, UnixTime},
     timestamp::{Timestamp, TimestampError},
 };

@@ -1,6 +1,6 @@
 //! How are small values kept? Visitors and types for what is neither object nor list.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use compact_str::CompactString;
 use serde::{
@@ -326,6 +326,36 @@ impl<'de, T: Lenient> Deserialize<'de> for Loose<T> {
     }
 }
 
+/// Reads an object as a map by id. What has another name than an id is a field that this version
+/// does not know.
+pub(crate) struct ById<K, V>(pub(crate) BTreeMap<Id<K>, V>);
+
+impl<'de, K, V: Deserialize<'de>> Deserialize<'de> for ById<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<K, V>(PhantomData<(K, V)>);
+        impl<'de, K, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
+            type Value = BTreeMap<Id<K>, V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of things by their ids")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some(Loose(id)) = map.next_key()? {
+                    if let Some(id) = id {
+                        entries.insert(id, map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData)).map(Self)
+    }
+}
+
 impl Lenient for Nonce {
     fn from_text(text: &str) -> Option<Self> {
         Some(Self::Text(text.into()))
@@ -593,6 +623,16 @@ mod tests {
         assert_eq!(ids, [Id::new(1), Id::new(2), Id::new(3)]);
         assert_eq!(read::<Loose<Vec<Id<()>>>>("{}").0, None);
         assert_eq!(read::<Loose<Timestamp>>("\"soon\"").0, None);
+    }
+
+    #[test]
+    fn a_map_by_id_skips_what_no_id_names() {
+        let text = r#"{"":1,"7":2,"new":{"a":[]},"-1":3,"8":4,"7x":null}"#;
+        let numbers = read::<ById<(), u32>>(text).0;
+        assert_eq!(numbers, [(Id::new(7), 2), (Id::new(8), 4)].into());
+        // Of what is known, the form is still asked for.
+        assert!(serde_json::from_str::<ById<(), u32>>(r#"{"7":"x"}"#).is_err());
+        assert!(serde_json::from_str::<ById<(), u32>>("[]").is_err());
     }
 
     #[test]

@@ -84,6 +84,22 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
         false
     }
 
+    /// Whom an event concerns: what decides on which shard it comes, and whether another set of
+    /// shards gets it, too.
+    ///
+    /// By default all events are the account's. A platform that has guilds says which.
+    fn scope_of(name: &str, data: &str) -> Scope {
+        let _ = (name, data);
+        Scope::Account
+    }
+
+    /// The guilds that READY's `d` names, whose events follow once each was shown. By default
+    /// none.
+    fn guilds_of_ready(data: &str) -> Vec<u64> {
+        let _ = data;
+        Vec::new()
+    }
+
     /// A notice as this platform's event.
     fn notice(notice: Notice) -> Self::Event;
 
@@ -99,6 +115,18 @@ pub trait Platform: Clone + Debug + Send + Sync + Unpin + Sized + 'static {
         let _ = (name, data);
         None
     }
+}
+
+/// Whom an event concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// The bot's account, such as a direct message: shard 0 gets it.
+    Account,
+    /// This one connection, such as the answer to a command: nobody else gets it.
+    Connection,
+    /// The guild with this id: the shard `(id >> 22) % total` gets it.
+    Guild(u64),
 }
 
 /// Intents that name their platform, so that `Config::new(token, Intents::GUILDS)` needs no type.

@@ -61,6 +61,8 @@ mod protocol;
 mod token;
 
 pub use credentials::Credentials;
-pub use events::{Event, EventFlags, EventKind, UnknownEvent};
+pub use events::{Event, EventFlags, EventKind};
 pub use intents::Intents;
 pub use protocol::{Hosts, QQ};
+
+pub use crate::model::UnknownEvent;

@@ -12,8 +12,9 @@ use super::{Credentials, Event, EventFlags, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
+    model::scope,
     notice::Notice,
-    platform::{CloseAction, CloseRow, Compression, DecodeError, Platform, Ready, Refused},
+    platform::{CloseAction, CloseRow, Compression, DecodeError, Platform, Ready, Refused, Scope},
     secret::Token,
 };
 
@@ -182,6 +183,16 @@ impl Platform for QQ {
 
     fn notice(notice: Notice) -> Event {
         Event::Gateway(notice)
+    }
+
+    /// Guilds are spread over shards by their id; whatever else there is counts as the account's.
+    ///
+    /// <https://bot.q.qq.com/wiki/develop/api-v2/dev-prepare/interface-framework/event-emit.html>
+    fn scope_of(name: &str, data: &str) -> Scope {
+        match name {
+            "READY" | "RESUMED" => Scope::Connection,
+            _ => scope::of_event(name, data),
+        }
     }
 
     fn message_id<'a>(name: &str, data: &'a str) -> Option<Cow<'a, str>> {

@@ -349,7 +349,7 @@ mod tests {
             assert_eq!(cache.store(start, &Lease { token, lifetime }), fresh);
             assert!(cache.token(start + fresh).is_none());
             if !fresh.is_zero() {
-                let before = start + fresh - Duration::from_nanos(1);
+                let before = start + fresh.saturating_sub(Duration::from_nanos(1));
                 assert!(cache.token(before).is_some());
                 cache.forget();
                 assert!(cache.token(start).is_none());

@@ -32,6 +32,7 @@ impl<P: Platform> Session<P> {
         }
         self.counters.connects += 1;
         self.forbidden = 0;
+        let beats_before = self.counters.heartbeats;
         self.connection = Some(Connection {
             heartbeat: None,
             asked_early: false,
@@ -44,6 +45,8 @@ impl<P: Platform> Session<P> {
             progress: false,
             replayed: 0,
             duplicates: Duplicates::default(),
+            beats_before,
+            acks: 0,
         });
         self.wait(State::AwaitHello, now + self.limits.hello, Timer::Hello);
     }
@@ -85,6 +88,13 @@ impl<P: Platform> Session<P> {
         }
         if let Some(seq) = seq {
             self.receive(seq);
+        }
+    }
+
+    /// As if the server had asked for a heartbeat: at once, then once a second at most.
+    pub(super) fn beat(&mut self, now: Instant) {
+        if let Some(heart) = self.open_mut().and_then(|open| open.heartbeat.as_mut()) {
+            heart.request(now);
         }
     }
 
@@ -170,6 +180,7 @@ impl<P: Platform> Session<P> {
         let Some(connection) = self.open_mut() else {
             return;
         };
+        connection.acks += 1;
         let established = connection.established;
         let latency = connection
             .heartbeat

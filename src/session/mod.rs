@@ -71,6 +71,8 @@ pub(crate) enum Input<'a> {
     ReadingPaused,
     /// After a pause, everything that had arrived has been read.
     CaughtUp,
+    /// A heartbeat is wanted now, so that its ack tells what had been sent before.
+    Beat,
     /// The user wants a new connection.
     Reconnect(Reconnect),
     /// The user wants to end.
@@ -314,6 +316,10 @@ struct Connection {
     progress: bool,
     replayed: u64,
     duplicates: Duplicates,
+    /// The heartbeats of earlier connections.
+    beats_before: u64,
+    /// Acks on this connection.
+    acks: u64,
 }
 
 /// How a connection began.
@@ -426,6 +432,7 @@ impl<P: Platform> Session<P> {
                 }
             }
             Input::CaughtUp => self.caught_up(now),
+            Input::Beat => self.beat(now),
             Input::Reconnect(how) => self.reconnect(now, how),
             Input::Shutdown(how) => self.shutdown(now, how),
         }
@@ -563,6 +570,16 @@ impl<P: Platform> Session<P> {
     /// The time from the last acknowledged heartbeat to its ack.
     pub(crate) const fn latency(&self) -> Option<Duration> {
         self.latency
+    }
+
+    /// How many of the shard's heartbeats are behind us: the newest that was acked, with all
+    /// before it, as [`Counters::heartbeats`] counts. Acks come in the order of the heartbeats,
+    /// and what the server had sent before an ack was received before it. Nothing while no session
+    /// is live, for a replay may follow.
+    pub(crate) fn acked_beats(&self) -> Option<u64> {
+        let connection = self.open().filter(|_| self.state == State::Active)?;
+        let acked = (connection.acks > 0).then(|| connection.beats_before + connection.acks)?;
+        Some(acked.min(self.counters.heartbeats))
     }
 
     /// The heartbeat interval of the current connection.

@@ -57,7 +57,7 @@ mod tests {
         assert!(!seen.is_new(start, "A", "1"));
         assert!(seen.is_new(start, "A", "2"));
         assert!(seen.is_new(start, "B", "1"));
-        let late = start + WINDOW - Duration::from_nanos(1);
+        let late = start + WINDOW.saturating_sub(Duration::from_nanos(1));
         assert!(!seen.is_new(late, "A", "1"));
         // From its first copy on: one that is repeated all the time is not kept for ever.
         assert!(seen.is_new(start + WINDOW, "A", "1"));

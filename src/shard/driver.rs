@@ -94,6 +94,17 @@ pub(super) struct Driver<P: Platform> {
     refusal: Option<Error>,
     out: Vec<u8>,
     shown: Shown,
+    mark: Option<PendingMark>,
+}
+
+/// A mark that was asked for: it is reached with the ack of a heartbeat that was sent after that.
+#[derive(Clone, Copy, Debug)]
+struct PendingMark {
+    ticket: u64,
+    /// So many heartbeats had been sent.
+    beats: u64,
+    /// The connection on which a heartbeat was asked for, as the count of them.
+    asked_on: Option<u64>,
 }
 
 /// Whether the socket is read.
@@ -230,6 +241,7 @@ impl<P: Platform> Driver<P> {
                 down_since: Some(now),
                 last_disconnect: None,
             },
+            mark: None,
             shared,
         }
     }
@@ -254,11 +266,13 @@ impl<P: Platform> Driver<P> {
             self.judge();
             more = true;
         }
+        self.ask_mark(now);
         self.flush(cx, now);
         self.follow();
         if self.writer.publish(self.cursor) {
             self.watch_user(now);
         }
+        self.reach_mark();
         more |= self.arm(cx, now);
         more || self.acted
     }
@@ -274,6 +288,35 @@ impl<P: Platform> Driver<P> {
                 self.writer.discard();
             }
             let _internal = self.session.handle(now, Input::Shutdown(how));
+        }
+        if let Some(ticket) = requests.mark {
+            self.mark = Some(PendingMark {
+                ticket,
+                beats: self.session.counters().heartbeats,
+                asked_on: None,
+            });
+        }
+    }
+
+    /// Has a heartbeat sent for a mark: one on each connection, where a session is live.
+    fn ask_mark(&mut self, now: Instant) {
+        let connects = self.session.counters().connects;
+        if let Some(mark) = &mut self.mark
+            && self.session.state() == State::Active
+            && mark.asked_on != Some(connects)
+        {
+            mark.asked_on = Some(connects);
+            let _internal = self.session.handle(now, Input::Beat);
+        }
+    }
+
+    /// After publishing: what was received up to the ack can be taken by now.
+    fn reach_mark(&mut self) {
+        if let Some(mark) = self.mark
+            && (self.session.acked_beats()).is_some_and(|acked| acked > mark.beats)
+        {
+            self.mark = None;
+            self.shared.handover.reach(mark.ticket, self.cursor);
         }
     }
 

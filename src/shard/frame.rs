@@ -53,6 +53,15 @@ impl Frame {
         Self { text, place }
     }
 
+    /// The frame with a text of its own: kept for long, it keeps nothing but itself.
+    pub(crate) fn detached(&self) -> Self {
+        let place = Place {
+            start: 0,
+            ..self.place
+        };
+        Self::new(Text::share(self.text().to_owned(), None), place)
+    }
+
     /// A frame of a text from elsewhere: one that another process received and passed on, or one
     /// made up for a test.
     ///

@@ -87,6 +87,8 @@ struct Queue {
     tail: Cursor,
     /// What the user gets when nothing is left.
     end: Option<Error>,
+    /// The number of the last mark that was reached, and what had been received by then.
+    mark: Option<(u64, Cursor)>,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl Handover {
                 published: 0,
                 tail: cursor,
                 end: None,
+                mark: None,
             }),
             progress: Mutex::new(Progress {
                 taken: 0,
@@ -206,6 +209,22 @@ impl Handover {
     pub(super) fn taken(&self) -> Cursor {
         let queue = lock(&self.queue);
         lock(&self.progress).covered(&queue)
+    }
+
+    /// A mark was reached, with everything up to `cursor` put here.
+    pub(super) fn reach(&self, ticket: u64, cursor: Cursor) {
+        lock(&self.queue).mark = Some((ticket, cursor));
+        self.user.wake();
+    }
+
+    /// Whether the user has everything that the server had sent before it received a heartbeat
+    /// that was sent after the mark with this number was asked for.
+    pub(super) fn has_passed(&self, ticket: u64) -> bool {
+        let queue = lock(&self.queue);
+        let taken = lock(&self.progress).covered(&queue);
+        queue
+            .mark
+            .is_some_and(|(reached, cursor)| reached == ticket && taken >= cursor)
     }
 
     /// How many entries were taken, and whether more wait.

@@ -524,6 +524,27 @@ impl<P: Platform> ShardHandle<P> {
 }
 
 impl<P: Platform> ShardHandle<P> {
+    /// Asks for a mark with this number, in the place of one before.
+    pub(crate) fn set_mark(&self, ticket: u64) {
+        self.shared.set_mark(ticket);
+    }
+
+    /// Whether everything was taken that the server had sent before a heartbeat which was sent
+    /// after the mark was asked for, and that it acked in a live session.
+    pub(crate) fn has_passed(&self, ticket: u64) -> bool {
+        self.shared.handover.has_passed(ticket)
+    }
+
+    /// Whether a session is live.
+    pub(crate) fn is_active(&self) -> bool {
+        self.shared.is_active()
+    }
+
+    /// Which session since the start the last event belongs to that was taken, from 1.
+    pub(crate) fn session_taken(&self) -> u32 {
+        self.shared.handover.taken().session
+    }
+
     /// When so many shards that wait can have identified; `None` where the queue cannot tell.
     pub(crate) fn queue_outlook(&self, starts: usize) -> Option<std::time::Duration> {
         self.shared.config.queue().outlook(starts)

@@ -62,6 +62,8 @@ struct Control {
 pub(super) struct Requests {
     pub(super) reconnect: Option<Reconnect>,
     pub(super) shutdown: Option<Shutdown>,
+    /// The number of the mark that is wanted.
+    pub(super) mark: Option<u64>,
 }
 
 #[derive(Default)]
@@ -243,6 +245,18 @@ impl<P: Platform> Shared<P> {
         lock(&self.control).requests.reconnect = Some(how);
         self.start();
         self.handover.wake_driver();
+    }
+
+    /// Asks for a mark: see [`Handover::has_passed`]. A new one takes the place of one before.
+    pub(super) fn set_mark(self: &Arc<Self>, ticket: u64) {
+        lock(&self.control).requests.mark = Some(ticket);
+        self.start();
+        self.handover.wake_driver();
+    }
+
+    /// Whether a session is live.
+    pub(super) fn is_active(&self) -> bool {
+        self.status.borrow().state == State::Active
     }
 
     /// Asks for the end; what the returned future gives is known once it is reached.

@@ -5,14 +5,17 @@ use std::ops::Range;
 #[cfg(feature = "http")]
 use futures::future::{BoxFuture, FutureExt as _};
 
-#[cfg(feature = "http")]
-use crate::rest::{self, GatewayBot};
 use crate::{
     config::{Config, ConfigBuilder},
-    error::{Error, ErrorKind},
+    error::Error,
     id::ShardId,
     platform::Platform,
     shard::Shard,
+};
+#[cfg(feature = "http")]
+use crate::{
+    error::ErrorKind,
+    rest::{self, GatewayBot},
 };
 
 /// Shards with these numbers, of `total`; numbers that are not below `total` are left out.
@@ -195,7 +198,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::Intents;
+    use crate::{ErrorKind, Intents};
 
     fn numbers(shards: impl Iterator<Item = Shard>) -> Vec<u32> {
         shards.map(|shard| shard.id().number()).collect()

@@ -16,6 +16,7 @@ use futures::{channel::oneshot, stream::FusedStream, stream::Stream};
 
 use super::{
     merge::{Alarm, Merge, Source},
+    reshard::Reshard,
     set::{self, Progress},
     store::Sessions,
 };
@@ -191,6 +192,30 @@ merged_stream! {
 }
 
 impl<S: Source> ShardEventStream<S> {
+    /// Puts another set of shards in the place of this one, with nothing lost and nothing doubled;
+    /// [`Reshard`] says how.
+    ///
+    /// ```no_run
+    /// use futures::StreamExt;
+    /// use shardstream::{Config, Shard, discord::Discord};
+    /// use shardstream::stream::{ShardEventStream, create_range};
+    ///
+    /// # async fn example(stream: ShardEventStream<Shard>, config: Config<Discord>) {
+    /// let more = create_range(0..8, 8, config, |_, builder| builder.build());
+    /// let mut stream = stream.reshard(more);
+    /// while let Some((shard, event)) = stream.next().await {
+    ///     println!("{}: {event:?}", shard.id());
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn reshard(self, shards: impl IntoIterator<Item = S>) -> Reshard<S> {
+        Reshard::new(self.into_shards(), shards)
+    }
+
     /// The next event with what is around it: its sequence, and whether it was replayed. `None`
     /// when all shards have ended.
     ///

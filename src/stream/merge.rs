@@ -22,6 +22,9 @@ use crate::{
     shard::{Message, Meta, OwnEvent, Shard, ShardHandle, TypedShard},
 };
 
+/// What a shard gives as a stream of events.
+type EventPoll<E> = Poll<Option<(Meta, Result<E, Error>)>>;
+
 /// What can be merged: a [`Shard`], a [`TypedShard`] whose events own what they hold, or a mutable
 /// borrow of one.
 pub trait Source: Unpin {
@@ -35,14 +38,15 @@ pub trait Source: Unpin {
 
     /// The next event, as [`Shard`] gives it as a stream.
     #[doc(hidden)]
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<Self::Event, Error>)>>;
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> EventPoll<Self::Event>;
 
     /// The next raw message; the stream of them ends as that of events does.
     #[doc(hidden)]
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>>;
+
+    /// The event that a raw message is; `None` for a notice that is not wanted.
+    #[doc(hidden)]
+    fn decode(message: Message) -> Option<(Meta, Result<Self::Event, Error>)>;
 
     /// Whether the shard has had its turn: what it gives next lies in another batch.
     #[doc(hidden)]
@@ -61,15 +65,19 @@ impl<P: Platform> Source for Shard<P> {
         Self::handle(self)
     }
 
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<P::Event, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> EventPoll<P::Event> {
         Stream::poll_next(Pin::new(self), cx)
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         self.poll_next_message(cx)
+    }
+
+    fn decode(message: Message) -> Option<(Meta, Result<P::Event, Error>)> {
+        Some(match message {
+            Message::Frame(frame) => (frame.meta(), frame.decode::<P>()),
+            Message::Gateway(notice) => (Meta::default(), Ok(P::notice(notice))),
+        })
     }
 
     fn has_had_its_turn(&self) -> bool {
@@ -92,12 +100,19 @@ where
         Shard::handle(self)
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Meta, Result<E, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> EventPoll<E> {
         Stream::poll_next(Pin::new(self), cx)
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         self.poll_next_message(cx)
+    }
+
+    fn decode(message: Message) -> Option<(Meta, Result<E, Error>)> {
+        match message {
+            Message::Frame(frame) => Some((frame.meta(), E::from_frame(&frame))),
+            Message::Gateway(notice) => Some((Meta::default(), Ok(E::from_notice(notice)?))),
+        }
     }
 
     fn has_had_its_turn(&self) -> bool {
@@ -117,15 +132,16 @@ impl<S: Source> Source for &mut S {
         (**self).handle()
     }
 
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<S::Event, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> EventPoll<S::Event> {
         (**self).poll_event(cx)
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         (**self).poll_message(cx)
+    }
+
+    fn decode(message: Message) -> Option<(Meta, Result<S::Event, Error>)> {
+        S::decode(message)
     }
 
     fn has_had_its_turn(&self) -> bool {

@@ -6,15 +6,19 @@
 //! | `events` | What does the merged stream give? |
 //! | `create` | How are many made at once? |
 //! | `set` | How are all of them? |
+//! | `reshard` | How does a set grow while it runs? |
 //! | `store` | Where are the sessions while nothing runs? |
 //!
 //! [`ShardEventStream`] and [`ShardMessageStream`] merge shards, borrowed or owned. They are fair:
 //! a busy shard has its turn of one batch, of 64 events or 64 KiB, and then all others that have
 //! something go first.
+//!
+#![doc = include_str!("twilight_gateway.md")]
 
 mod create;
 mod events;
 mod merge;
+mod reshard;
 mod set;
 mod store;
 #[cfg(test)]
@@ -27,6 +31,7 @@ pub use self::{
     create::{create_bucket, create_iterator, create_range},
     events::{Control, ShardEventStream, ShardMessageStream},
     merge::Source,
+    reshard::Reshard,
     set::{Progress, progress, shutdown},
     store::{FileStore, SessionStore, Sessions},
 };

@@ -19,3 +19,4 @@ mod programs;
 mod qq;
 mod qq_local;
 mod secrets;
+mod sets;

@@ -203,9 +203,10 @@ fn a_session_file_that_cannot_be_used_is_reported_and_the_start_is_fresh() {
         "",
         "{",
         "[]",
-        r#"{"version":1,"platform":"qq","total":1,"shards":[]}"#,
-        r#"{"version":1,"platform":"discord","total":4,"shards":[]}"#,
-        r#"{"version":9,"platform":"discord","total":1,"shards":[]}"#,
+        r#"{"version":9,"shards":[]}"#,
+        r#"{"version":1,"shards":[{"platform":"discord","shard":[1,1],"session_id":"x","seq":1}]}"#,
+        r#"{"version":1,"shards":[{"platform":"discord","shard":[0,4],"session_id":"x","seq":1}]}"#,
+        r#"{"version":1,"shards":[{"platform":"qq","shard":[0,1],"session_id":"x","seq":1}]}"#,
     ] {
         std::fs::write(&file, text).expect("writes");
         // One each, so that none has to wait for its turn to identify.
@@ -334,4 +335,20 @@ fn raw_forwards_the_frames_that_it_wants() {
         "seq=14 A_NEW_EVENT_NOBODY_KNOWS: None",
     ];
     assert_eq!(printed("raw"), lines);
+}
+
+#[test]
+fn the_reshard_example_hands_over_without_losing_or_doubling_an_event() {
+    let mut program = Program::start::<&str>("reshard", &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{stderr}");
+    let mut expected = vec![
+        "two shards are ready".to_owned(),
+        "four shards have taken over".to_owned(),
+    ];
+    for guild in [4_u64 << 22, 5 << 22, 6 << 22, 7 << 22] {
+        let line = format!("guild \"{guild}\": each event once and in order: true");
+        expected.push(line);
+    }
+    assert_eq!(program.seen, expected);
 }

@@ -146,8 +146,8 @@ impl OptionSlots {
     /// What to do with a field of an option of a type.
     fn want(kind: Option<CommandOptionKind>, key: &OptionKey) -> Want {
         match key {
-            OptionKey::Tag__ | OptionKey::name => Want::Read,
-            OptionKey::value | OptionKey::options | OptionKey::focused => match kind {
+            OptionKey::Tag__ | OptionKey::name | OptionKey::focused => Want::Read,
+            OptionKey::value | OptionKey::options => match kind {
                 Some(CommandOptionKind::Unknown(_)) => Want::Text,
                 _ => Want::Read,
             },

@@ -9,7 +9,9 @@ use tokio::time::{sleep, timeout};
 use super::bench::Bench;
 use crate::{
     Error, ErrorKind, Frame, Id, Message, Meta, Notice, OwnEvent, Reconnect, ShardId, Shutdown,
-    TypedShard, own_events, own_names_differ,
+    TypedShard,
+    local::{Fault, Moment, Step},
+    own_events, own_names_differ,
 };
 
 own_events! {
@@ -245,6 +247,11 @@ async fn a_stream_of_own_events_tells_what_is_around_them_and_ends() {
     let bench = Bench::new();
     let mut shard = bench.shard().typed::<Owned>();
     until_connected(&mut shard).await;
+    // Else the shard may be back before the events are sent.
+    let late = Step::Wait(Duration::from_secs(1));
+    bench
+        .gateway
+        .misbehave([Fault::at(Moment::Hello, [late, Step::Answer])]);
     shard.reconnect(Reconnect::Resume);
     assert!(matches!(
         shard.next_event().await,

@@ -95,7 +95,8 @@ fn recycles_took_no_time(gateway: &Gateway) {
         match record.act {
             Act::Close { .. } | Act::SentClose { .. } => closed = Some(record.at),
             Act::Resume { .. } => {
-                let away = record.at - closed.take().expect("closed before");
+                let since = closed.take().expect("closed before");
+                let away = record.at.saturating_sub(since);
                 assert!(away < Duration::from_millis(100), "{away:?}");
             }
             _ => {}
@@ -222,7 +223,7 @@ async fn retry_after_of_the_token_endpoint_is_kept() {
     gateway.misbehave_always([limited.times(1)]);
     let begin = Instant::now();
     until_ready(&mut shard).await;
-    assert!(begin.elapsed() >= Duration::from_secs(120));
+    assert!(begin.elapsed() >= Duration::from_mins(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -646,8 +647,8 @@ async fn after_each_close_code_the_shard_resumes_identifies_or_ends() {
         );
         let stats = gateway.stats();
         // This gateway forgets a session that it closed with 4005; what is tried counts.
-        let (_, identified, _) = handshakes(&gateway)[1];
-        assert_eq!(identified, identifies.contains(&code), "{code}");
+        let (_, anew, _) = handshakes(&gateway)[1];
+        assert_eq!(anew, identifies.contains(&code), "{code}");
         let least = match code {
             4004 => 2500,
             4008 => 60_000,
