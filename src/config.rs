@@ -17,7 +17,7 @@ use crate::{
     platform::{Compression, EventSet, GatewayUrl, IntentsOf, Platform, UrlError},
     queue::{LocalQueue, Queue, local::QueueKey},
     rest::{self, SessionStartLimit},
-    shard::{Discovery, ResumeState},
+    shard::{Discovery, Handshakes, ResumeState},
     transport::{Connector, Dial, Tls},
 };
 
@@ -58,6 +58,8 @@ pub struct Config<P> {
     limits: Limits,
     /// Made of the three before it, for all shards of the configuration.
     connector: Connector,
+    /// So many connections are made at once, by all shards of the configuration.
+    handshakes: Handshakes,
     /// The user's own.
     queue: Option<Arc<dyn Queue>>,
     /// Made when first asked for, because the urls are part of its key.
@@ -102,6 +104,7 @@ impl<P: Platform> Config<P> {
             dialler: None,
             limits: Limits::default(),
             connector: Connector::new(Tls::default(), None, Limits::default()),
+            handshakes: Handshakes::new(Limits::default().handshakes_max),
             queue: None,
             shared_queue: Arc::default(),
             resume: None,
@@ -206,8 +209,8 @@ impl<P: Platform> Config<P> {
     ) -> Result<(), Error> {
         if !self.gateway_given {
             let mut bases = self.bases();
-            let told_by = told_by.and_then(|url| rest_base(url).ok());
-            bases.extend(told_by.filter(GatewayUrl::is_loopback));
+            let rest = told_by.and_then(|url| rest_base(url).ok());
+            bases.extend(rest.filter(GatewayUrl::is_loopback));
             let url = GatewayUrl::discovered_by(&gateway.url, &bases, P::GATEWAY_HOSTS);
             let url = url.map_err(|problem| {
                 let message = format!("the gateway that the platform named is not used: {problem}");
@@ -222,6 +225,11 @@ impl<P: Platform> Config<P> {
             }
         }
         self.learn(&gateway.session_start_limit);
+        // Who answered is asked again; a client of another place is not ours to take the place of.
+        if self.queue.is_none() && told_by == Some(&*self.rest_url) {
+            let reset_after = gateway.session_start_limit.reset_after;
+            self.discovery.limits_told(reset_after);
+        }
         Ok(())
     }
 
@@ -265,6 +273,10 @@ impl<P: Platform> Config<P> {
 
     pub(crate) const fn connector(&self) -> &Connector {
         &self.connector
+    }
+
+    pub(crate) const fn handshakes(&self) -> &Handshakes {
+        &self.handshakes
     }
 
     /// Whether an event reaches the user.
@@ -481,6 +493,10 @@ impl<P: Platform> ConfigBuilder<P> {
     /// Sets the deadlines and limits. Each default has its reason beside it.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.judge("limits", limits_problem(&limits));
+        // Shards that differ in other limits share their turns all the same.
+        if limits.handshakes_max != self.0.limits.handshakes_max {
+            self.0.handshakes = Handshakes::new(limits.handshakes_max);
+        }
         self.0.limits = limits;
         self.0.connect_anew();
         self
@@ -597,6 +613,7 @@ fn limits_problem(limits: &Limits) -> Option<String> {
         ("inflated_len_max", limits.inflated_len_max),
         ("pongs_max", limits.pongs_max),
         ("fragments_max", limits.fragments_max),
+        ("handshakes_max", limits.handshakes_max),
         ("commands_max", limits.commands_max),
         ("buffered_events_max", limits.buffered_events_max),
         ("buffered_bytes_max", limits.buffered_bytes_max),

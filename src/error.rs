@@ -43,6 +43,9 @@ pub enum ErrorKind {
     Frame,
     /// A handler panicked (the caller's). The shard and the other handlers go on.
     Handler,
+    /// All identifies that may be used of the day's limit are (nobody's, or that of a bot that
+    /// loses its sessions too often). The shard waits, and identifies when the limit lets it.
+    IdentifyLimit,
     /// The server said by its close code that no reconnect can help. Fatal.
     Refused,
     /// The shard was shut down on request. Fatal in the sense that no more events come.
@@ -64,6 +67,7 @@ impl ErrorKind {
             Self::Event => "event",
             Self::Frame => "frame",
             Self::Handler => "handler",
+            Self::IdentifyLimit => "identify_limit",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
             Self::Unanswered => "unanswered",
@@ -80,6 +84,37 @@ impl ErrorKind {
 }
 
 impl Error {
+    /// An error of your own, for a [`Queue`](crate::queue::Queue) or a
+    /// [`CredentialSource`](crate::CredentialSource) that you bring.
+    ///
+    /// The kind decides what the shard does: [`Connect`](ErrorKind::Connect) has it ask again after
+    /// a growing delay, one that [is fatal](ErrorKind::is_fatal) ends it. The message is shown and
+    /// logged, and must hold no secret.
+    ///
+    /// ```
+    /// use shardstream::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Connect, "the queue does not answer");
+    /// assert!(!error.is_fatal());
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            close_code: None,
+            event: None,
+            seq: None,
+            source: None,
+        }))
+    }
+
+    /// The same error, with what caused it. For errors that you make; call it before the error is
+    /// cloned.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.edit(|inner| inner.source = Some(source.into()))
+    }
+
     /// The kind: whose fault, and what happens next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -103,21 +138,6 @@ impl Error {
     /// The sequence number of the frame that could not be read, where it was legible.
     pub fn seq(&self) -> Option<u64> {
         self.0.seq
-    }
-
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            message: message.into(),
-            close_code: None,
-            event: None,
-            seq: None,
-            source: None,
-        }))
-    }
-
-    pub(crate) fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.edit(|inner| inner.source = Some(source.into()))
     }
 
     pub(crate) fn with_close_code(self, code: u16) -> Self {

@@ -25,6 +25,13 @@ pub struct Limits {
     pub connect_address: Duration,
     /// 250 ms until the next address of a name is tried beside the first (RFC 8305 section 5).
     pub connect_stagger: Duration,
+    /// 128 connections of one configuration are being made at once: each from the start of its dial
+    /// (name lookup, TCP, TLS, upgrade) until the server's Hello was answered. So 1,000 shards that
+    /// were cut together are back within 80 s even where every handshake takes its whole
+    /// [`connect`](Self::connect), and a thousand TLS handshakes never compete for the processor
+    /// and the network at one moment. The others wait their turn, first come, first served; the
+    /// deadline of a connection starts when it is its turn.
+    pub handshakes_max: usize,
     /// 10 s from the upgrade to Hello, which the platform sends at once.
     pub hello: Duration,
     /// 30 s from IDENTIFY to READY; doubled each time in a row that it passes, up to
@@ -105,6 +112,7 @@ impl Default for Limits {
             connect: secs(10),
             connect_address: secs(3),
             connect_stagger: Duration::from_millis(250),
+            handshakes_max: 128,
             hello: secs(10),
             ready: secs(30),
             ready_max: secs(120),

@@ -28,6 +28,13 @@ pub enum Notice {
         /// The first sequence received behind the gap.
         next: u64,
     },
+    /// The shard has waited for a minute to identify, and it is the day's limit that holds it back:
+    /// much of it is used, so the starts of all shards are spaced over what is left of the day.
+    /// Told once for each time that the shard waits.
+    IdentifyHeldBack {
+        /// How long it takes at least until the next start of any shard.
+        next_in: Duration,
+    },
     /// The buffer had filled up, the user took events, and the connection is read again.
     ReadingResumed,
     /// The session goes on where it was.
@@ -58,6 +65,7 @@ impl Notice {
             Self::Connected => "connected",
             Self::Disconnected { .. } => "disconnected",
             Self::Gap { .. } => "gap",
+            Self::IdentifyHeldBack { .. } => "identify_held_back",
             Self::ReadingResumed => "reading_resumed",
             Self::Resumed { .. } => "resumed",
             Self::SessionLost { .. } => "session_lost",

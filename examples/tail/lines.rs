@@ -32,6 +32,9 @@ pub(crate) fn notice(shard: u32, notice: &Notice) {
             line["after"] = (*after).into();
             line["next"] = (*next).into();
         }
+        Notice::IdentifyHeldBack { next_in } => {
+            line["next_in_ms"] = u64::try_from(next_in.as_millis()).ok().into();
+        }
         Notice::Resumed { replayed } => line["replayed"] = (*replayed).into(),
         Notice::SessionLost { last_seq } => line["last_seq"] = (*last_seq).into(),
         Notice::SlowConsumer { events, bytes } => {

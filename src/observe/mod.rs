@@ -75,6 +75,16 @@ pub(crate) fn permit_refused(error: &Error) {
     warn!(%error, "no permit or credential");
 }
 
+/// All identifies that may be used of the day's limit are.
+pub(crate) fn budget_spent(error: &Error) {
+    error!(%error, "no identifies are left");
+}
+
+/// The limits of identifies could not be asked for anew; the old ones are kept.
+pub(crate) fn limits_not_refreshed(error: &dyn fmt::Display) {
+    warn!(error = %Escaped(&error.to_string()), "the identify limits could not be refreshed");
+}
+
 /// An access token was fetched; it is used for so long.
 #[allow(
     dead_code,
@@ -145,6 +155,12 @@ pub(crate) fn notice(notice: &Notice) {
             retry_in,
         } => disconnected(cause, *resumable, *retry_in),
         Notice::Gap { after, next } => warn!(after, next, "events are missing"),
+        Notice::IdentifyHeldBack { next_in } => {
+            warn!(
+                ?next_in,
+                "identifies are spaced: much of the day's limit is used"
+            );
+        }
         Notice::ReadingResumed => info!("reading goes on"),
         Notice::Resumed { replayed } => info!(replayed, "resumed"),
         Notice::SessionLost { last_seq } => warn!(seq = last_seq, "the session is lost"),

@@ -20,7 +20,7 @@ const SLOT: Duration = Duration::from_mins(5);
 
 /// How much later than it says the server's day is taken to end: clocks differ, a minute is cheap,
 /// and the one start too many costs the token.
-const RESET_MARGIN: Duration = Duration::from_mins(1);
+pub(crate) const RESET_MARGIN: Duration = Duration::from_mins(1);
 
 /// More entries than a log can have.
 const RESTORED_MAX: usize = 1024;
@@ -129,11 +129,19 @@ impl Budget {
         }
     }
 
+    /// Until when the next start is held back, and whether nothing is left before then; `None`
+    /// where it may come now, or once a permit that is out has been settled.
+    pub(crate) fn held_back(&mut self, now: Instant) -> Option<(Instant, bool)> {
+        let Allowance::At(at) = self.allowance(now) else {
+            return None;
+        };
+        Some((at, self.used() >= self.usable()))
+    }
+
     /// Whether starts are spaced, so that who starts first is a matter of order.
     pub(crate) fn is_tight(&mut self, now: Instant) -> bool {
         self.forget(now);
-        let used = self.day.map_or(0, |day| day.used).max(self.used_here());
-        used + self.reserved >= self.total / 2
+        self.used() >= self.total / 2
     }
 
     /// A permit goes out.
@@ -246,6 +254,12 @@ impl Budget {
     /// How many may be used of the total: all but the last tenth, and always one.
     fn usable(&self) -> u64 {
         (self.total - self.total.div_ceil(10)).max(1)
+    }
+
+    /// By the stricter of the two counts, with the permits that are out.
+    fn used(&self) -> u64 {
+        let there = self.day.map_or(0, |day| day.used);
+        there.max(self.used_here()).saturating_add(self.reserved)
     }
 
     fn used_here(&self) -> u64 {
@@ -467,5 +481,25 @@ mod tests {
         budget.restore(now, &state, Duration::MAX);
         budget.spend(now);
         assert_eq!(budget.allowance(now + MINUTE), Allowance::Now);
+    }
+
+    #[test]
+    fn what_holds_a_start_back_is_told_with_its_end() {
+        let now = Instant::now();
+        let mut budget = Budget::new(1000);
+        assert_eq!(budget.held_back(now), None);
+        budget.update(now, 1000, 501, HOUR);
+        assert_eq!(budget.held_back(now), None, "the first half is free");
+        budget.reserve();
+        assert_eq!(budget.held_back(now), None, "a permit is out");
+        budget.spend(now);
+        let (at, is_spent) = budget.held_back(now).unwrap();
+        assert!(at > now && at < now + MINUTE && !is_spent);
+        budget.update(now, 1000, 101, HOUR);
+        assert!(!budget.held_back(now).unwrap().1);
+        budget.update(now, 1000, 100, HOUR);
+        let end = now + HOUR + RESET_MARGIN;
+        assert_eq!(budget.held_back(now), Some((end, true)));
+        assert_eq!(budget.held_back(end), None);
     }
 }

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::{
-    Permit, Queue,
+    HeldBack, Permit, Queue,
     buckets::{Buckets, Ticket, Turn},
     budget::{Allowance, Budget, BudgetState, TOTAL},
 };
@@ -181,6 +181,17 @@ impl Queue for LocalQueue {
             budget.spend(at);
         }
         Some(at.saturating_duration_since(begin))
+    }
+
+    fn held_back(&self) -> Option<HeldBack> {
+        let now = now();
+        let (at, is_spent) = self.0.lock().budget.held_back(now)?;
+        let next_in = at.saturating_duration_since(now);
+        Some(if is_spent {
+            HeldBack::Spent { next_in }
+        } else {
+            HeldBack::Spaced { next_in }
+        })
     }
 
     fn acquire(&self, shard: ShardId) -> BoxFuture<'static, Result<Permit, Error>> {

@@ -13,12 +13,34 @@ use std::{
 
 use futures::future::BoxFuture;
 
+pub(crate) use self::budget::{DAY, RESET_MARGIN};
 pub use self::{budget::BudgetState, local::LocalQueue};
 use crate::{error::Error, id::ShardId};
 
 /// Gives out permits to identify, so that a set of shards keeps the platform's limits.
 ///
-/// [`LocalQueue`] does so for one process. A queue of one's own may ask another process:
+/// [`LocalQueue`] does so for one process; of another, [`ConfigBuilder::queue`] makes use.
+///
+/// # A queue for several processes
+///
+/// The limits are those of the bot and not of the process, so processes that run parts of one
+/// bot's shards share a queue: one of them, or a service, holds a [`LocalQueue`], and each has a
+/// `Queue` of its own that asks there. All that it has to send is the [`ShardId`], whose number
+/// decides the bucket (`number % max_concurrency`), and later one word: *sent* or *unused*. For
+/// several bots, one queue each.
+///
+/// - Ask once for each [`acquire`](Self::acquire), and answer with a permit whose two closures
+///   send the word on, by a channel, for they must not wait. Word of an IDENTIFY starts the window
+///   of the bucket: on its way it only makes the window longer, never shorter.
+/// - A future that is dropped must take its question back, else its bucket waits for nobody.
+/// - Who holds the [`LocalQueue`] must hear when a process is gone, and then settle its permits as
+///   *sent*: the IDENTIFY may have gone out before the end. A permit that was lost without a word
+///   would hold its bucket for ever.
+/// - What the platform tells of its limits ([`SessionStartLimit`](crate::rest::SessionStartLimit))
+///   goes into [`LocalQueue::update`] there: a configuration with a queue of its own does not keep
+///   them. [`LocalQueue::budget`] is kept over a restart there, too.
+///
+/// [`ConfigBuilder::queue`]: crate::ConfigBuilder::queue
 ///
 /// ```
 /// use futures::future::BoxFuture;
@@ -47,12 +69,36 @@ pub trait Queue: Debug + Send + Sync + 'static {
     /// Dropping the future gives the place up; dropping the permit unused gives the slot back.
     fn acquire(&self, shard: ShardId) -> BoxFuture<'static, Result<Permit, Error>>;
 
+    /// What holds the next start back beside the buckets; `None` where nothing does or it is not
+    /// known, as by default.
+    ///
+    /// A shard that waits for long tells it its user: by a notice, an error and its health.
+    fn held_back(&self) -> Option<HeldBack> {
+        None
+    }
+
     /// How long it takes at least until so many shards have identified; `None` where that is not
     /// known, as by default.
     fn outlook(&self, starts: usize) -> Option<Duration> {
         let _ = starts;
         None
     }
+}
+
+/// How the day's limit of identifies holds the next start back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeldBack {
+    /// Much of the limit is used: starts are spaced over what is left of the day.
+    Spaced {
+        /// How long it takes at least until the next start of any shard.
+        next_in: Duration,
+    },
+    /// All that may be used of the limit is.
+    Spent {
+        /// How long it takes at least until the next start of any shard.
+        next_in: Duration,
+    },
 }
 
 /// The right to send one IDENTIFY. Dropped unspent, it goes back to the queue.

@@ -48,6 +48,10 @@ pub(crate) use outbox::Command;
 pub(crate) enum Input<'a> {
     /// The connection that [`Action::Connect`] asked for is open.
     Connected,
+    /// The connection that was asked for has no place yet among those that are made at once.
+    DialQueued,
+    /// It has its place now: its deadline starts.
+    DialBegun,
     /// The connection is gone, or could not be made.
     Lost(Lost),
     /// A readable message, borrowed for this call.
@@ -197,7 +201,8 @@ pub(crate) struct Resume {
 pub enum State {
     /// Waiting before the next connect.
     Backoff,
-    /// Waiting for the connection.
+    /// Waiting for the connection, or for its turn to be made
+    /// ([`Limits::handshakes_max`](crate::Limits::handshakes_max)).
     AwaitConnection,
     /// Waiting for Hello.
     AwaitHello,
@@ -398,6 +403,17 @@ impl<P: Platform> Session<P> {
         }
         match input {
             Input::Connected => self.connected(now),
+            Input::DialQueued => {
+                if self.state == State::AwaitConnection {
+                    // No deadline: those before it have theirs.
+                    self.deadline = None;
+                }
+            }
+            Input::DialBegun => {
+                if self.state == State::AwaitConnection {
+                    self.await_connection(now);
+                }
+            }
             Input::Lost(lost) => self.lost(now, lost),
             Input::Message(message) => return self.message(now, message),
             Input::Garbled { seq } => self.garbled(now, seq),
@@ -599,6 +615,10 @@ impl<P: Platform> Session<P> {
             .map_or(Endpoint::Base, Endpoint::Resume);
         self.actions
             .push_back(Action::Connect(self.dialled.clone()));
+        self.await_connection(now);
+    }
+
+    fn await_connection(&mut self, now: Instant) {
         let steps = match self.dialled {
             Endpoint::Base if self.discovers => DISCOVERY_STEPS,
             _ => 1,

@@ -1,9 +1,15 @@
 //! Where is the gateway, where nobody said it? Asked of the platform once for all shards of a
 //! configuration, and again when what it said does not answer.
 
-use std::sync::Mutex;
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use futures::future::{BoxFuture, FutureExt};
+use tokio::time::sleep_until;
 
 use crate::{
     config::Config,
@@ -11,6 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     observe,
     platform::{GatewayUrl, Platform},
+    queue::{DAY, RESET_MARGIN},
     rest::{self, Found},
     transport::{ConnectError, Socket},
 };
@@ -18,10 +25,16 @@ use crate::{
 /// Attempts in a row that failed at a discovered gateway, after which the platform is asked anew.
 const FAILURES_MAX: u32 = 3;
 
+/// Limits that could not be asked for anew are asked for again after this.
+const REFRESH_AGAIN: Duration = Duration::from_mins(15);
+
 /// What all shards of a configuration know of where the gateway is.
 #[derive(Debug, Default)]
 pub(crate) struct Discovery {
     known: Mutex<Known>,
+    /// When the day is over for which the platform told the limits of identifies; `None` where it
+    /// did not tell any.
+    limits_end: Mutex<Option<Instant>>,
     flight: Flight<Result<Found, rest::Error>>,
 }
 
@@ -39,6 +52,12 @@ impl Discovery {
             url: Some(url),
             failures: 0,
         };
+    }
+
+    /// The platform has told its limits, for a day that ends after this.
+    pub(crate) fn limits_told(&self, reset_after: Duration) {
+        // Before the budget takes the day for over, so that it goes on with the new figures.
+        *lock(&self.limits_end) = Some(now() + reset_after.min(DAY) + RESET_MARGIN / 2);
     }
 
     /// The gateway that is worth an attempt.
@@ -83,6 +102,7 @@ impl Discovery {
                 drop(known);
                 if let Some(limit) = limit {
                     config.learn(&limit);
+                    self.limits_told(limit.reset_after);
                 }
                 observe::discovered(&url);
                 Ok(url)
@@ -98,6 +118,53 @@ impl Discovery {
             },
         }
     }
+}
+
+/// Asks for the limits of identifies anew where their day is over, together with all who do.
+pub(super) async fn refresh<P: Platform>(config: &Config<P>) {
+    let discovery = config.discovery();
+    let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= now());
+    if !is_over(*lock(&discovery.limits_end)) {
+        return;
+    }
+    let caller = config.caller();
+    let flight = discovery
+        .flight
+        .join(|| async move { caller.discover().await }.boxed());
+    let told = flight.await;
+    // All who flew together come here; the first does the work.
+    let mut end = lock(&discovery.limits_end);
+    if !is_over(*end) {
+        return;
+    }
+    *end = Some(now() + REFRESH_AGAIN);
+    drop(end);
+    match told {
+        Ok(Found { limit, .. }) => {
+            if let Some(limit) = limit {
+                config.learn(&limit);
+                discovery.limits_told(limit.reset_after);
+            }
+        }
+        Err(error) => observe::limits_not_refreshed(&error),
+    }
+}
+
+/// Keeps the limits fresh for a shard that waits to identify. Never ends.
+pub(super) async fn keep_fresh<P: Platform>(config: &Config<P>) -> Infallible {
+    loop {
+        let end = *lock(&config.discovery().limits_end);
+        match end {
+            Some(end) => sleep_until(end.into()).await,
+            None => pending().await,
+        }
+        refresh(config).await;
+    }
+}
+
+/// Tokio's clock, so that paused time counts.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Finds the gateway and connects to it.

@@ -10,6 +10,8 @@
 //! has been read until it had nothing more. So an ack that arrived while the process was suspended
 //! or the runtime was busy is always seen before the question is asked.
 
+mod dial;
+mod permit;
 mod read;
 
 use std::{
@@ -28,23 +30,23 @@ use tokio::{
 use tracing::Instrument;
 use zeroize::Zeroize;
 
+use self::permit::HeldBack;
 use super::{
     batch::Cursor,
     handover::Writer,
-    link::{Grant, Link, Refusal},
+    handshakes::Place,
+    link::{Grant, Link},
     sender::Queued,
     shared::{Held, Shared},
     status::{Degraded, Health, Latency, Status},
 };
 use crate::{
     config::Config,
-    credential::TokenRequest,
     error::{Error, ErrorKind},
     notice::{Cause, Notice},
     observe::{self, Measure, Meter},
     platform::Platform,
-    session::{Action, Endpoint, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
-    transport::ConnectError,
+    session::{Action, Input, Lost, Session, Setup, Shutdown, State, Stop, Timer},
 };
 
 /// Turns in one poll, before other tasks get their chance: with the messages of one turn, about a
@@ -68,6 +70,8 @@ pub(super) struct Driver<P: Platform> {
     writer: Writer,
     commands: mpsc::Receiver<Queued>,
     link: Link,
+    /// Among those that connect at once, until the server's Hello was answered.
+    place: Option<Place>,
     grant: Grant,
     /// How far the session's events have come, with its number.
     cursor: Cursor,
@@ -84,6 +88,7 @@ pub(super) struct Driver<P: Platform> {
     judging: Option<Timer>,
     unpolled: Unpolled,
     slow: Slow,
+    held_back: HeldBack,
     stop: Option<Error>,
     /// What the user is told when the session stops for want of a credential.
     refusal: Option<Error>,
@@ -207,6 +212,7 @@ impl<P: Platform> Driver<P> {
             writer: shared.handover.writer(),
             commands,
             link: Link::None,
+            place: None,
             grant: Grant::None,
             cursor,
             session_id,
@@ -218,6 +224,7 @@ impl<P: Platform> Driver<P> {
             judging: None,
             unpolled: Unpolled::default(),
             slow: Slow::default(),
+            held_back: HeldBack::default(),
             stop: None,
             refusal: None,
             out: Vec::new(),
@@ -323,9 +330,9 @@ impl<P: Platform> Driver<P> {
         while let Some(action) = self.session.poll_action() {
             self.acted = true;
             match action {
-                Action::Connect(endpoint) => self.dial(&endpoint),
-                Action::RequestPermit { identify, renew } => self.ask(identify, renew),
-                Action::ReturnPermit => self.grant.give_back(),
+                Action::Connect(endpoint) => self.dial(now, endpoint),
+                Action::RequestPermit { identify, renew } => self.ask(now, identify, renew),
+                Action::ReturnPermit => self.return_permit(),
                 Action::Close(code) => {
                     if let Some(open) = self.link.opened() {
                         open.socket.start_close(code);
@@ -351,53 +358,6 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    fn dial(&mut self, endpoint: &Endpoint) {
-        self.close_link();
-        let config = self.config();
-        let url = match endpoint {
-            Endpoint::Base => config.gateway_url(),
-            Endpoint::Resume(url) => Some(url),
-        };
-        let query = config.platform().url_query(config.compression());
-        self.link = match url {
-            Some(url) => {
-                observe::connecting(url);
-                Link::dial(config.connector(), url.clone(), query)
-            }
-            // One that cannot be used would have ended the shard before it began.
-            None => Link::discover(config, query),
-        };
-    }
-
-    fn ask(&mut self, identify: bool, renew: bool) {
-        self.grant.give_back();
-        let config = self.config();
-        let connector = config.connector().clone();
-        let request = TokenRequest::new(renew, config.rest_url().to_owned(), connector);
-        let queue = identify.then(|| config.queue());
-        self.grant = Grant::ask(config, queue, self.shared.id, request);
-        self.asked = identify.then(now);
-    }
-
-    /// Drops the connection, or the attempt to make one.
-    fn hang_up(&mut self) {
-        if let (Link::Dialling(dialling), Some(Timer::Connect)) = (&self.link, self.judging) {
-            let patience = self.config().limits().connect;
-            let message = match &dialling.url {
-                Some(url) => {
-                    let (host, port) = (url.host(), url.port());
-                    format!("no connection to {host}:{port} within {patience:?}")
-                }
-                None => "no gateway was found and connected to in time".to_owned(),
-            };
-            let error = Error::new(ErrorKind::Connect, message);
-            observe::connect_failed(&error, None);
-            self.meter.take(&Measure::ConnectFailed);
-            self.writer.fail(error, self.cursor);
-        }
-        self.close_link();
-    }
-
     fn close_link(&mut self) {
         let (bytes_in, bytes_out) = self.link.traffic();
         self.shown.bytes_in += bytes_in;
@@ -406,6 +366,7 @@ impl<P: Platform> Driver<P> {
             self.shown.connected_before += now().saturating_duration_since(since);
         }
         self.link = Link::None;
+        self.place = None;
         self.reading = Reading::Open;
         self.slow.since = None;
         // An IDENTIFY that was being written may have arrived.
@@ -433,74 +394,6 @@ impl<P: Platform> Driver<P> {
             (stop, _) => stop_error::<P>(stop),
         };
         self.stop.get_or_insert(error);
-    }
-
-    fn poll_grant(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Poll::Ready(answer) = self.grant.poll(cx) else {
-            return;
-        };
-        let input = match answer {
-            Ok(granted) => {
-                self.grant = Grant::Held(granted.permit);
-                if let Some(asked) = self.asked.take() {
-                    let waited = now.saturating_duration_since(asked);
-                    self.meter.take(&Measure::PermitGranted(waited));
-                }
-                Input::Permit(granted.token)
-            }
-            Err(Refusal(refused)) => {
-                self.grant = Grant::None;
-                observe::permit_refused(&refused.error);
-                self.meter.take(&Measure::PermitRefused);
-                let fatal = refused.error.is_fatal();
-                if fatal {
-                    self.refusal = Some(refused.error);
-                } else {
-                    self.writer.fail(refused.error, self.cursor);
-                }
-                Input::PermitRefused {
-                    fatal,
-                    retry_after: refused.retry_after,
-                }
-            }
-        };
-        let _internal = self.session.handle(now, input);
-        self.act(now);
-    }
-
-    fn poll_dial(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Poll::Ready(result) = self.link.poll_dial(cx) else {
-            return;
-        };
-        self.close_link();
-        let input = match result {
-            Ok(socket) => {
-                let config = self.config();
-                self.link = Link::open(socket, config.compression(), config.limits());
-                self.shown.connected_since = Some(now);
-                Input::Connected
-            }
-            Err(failed) => {
-                let ConnectError {
-                    status,
-                    retry_after,
-                    error,
-                } = failed;
-                observe::connect_failed(&error, status);
-                self.meter.take(&Measure::ConnectFailed);
-                if error.is_fatal() {
-                    self.stop.get_or_insert(error);
-                } else {
-                    self.writer.fail(error, self.cursor);
-                }
-                Input::Lost(Lost::Connect {
-                    status,
-                    retry_after,
-                })
-            }
-        };
-        let _internal = self.session.handle(now, input);
-        self.act(now);
     }
 
     /// Takes commands while the session would send one; `true` when more may wait.
@@ -587,6 +480,7 @@ impl<P: Platform> Driver<P> {
         self.timer.fired = false;
         self.timer.armed = None;
         self.look_at_user(now);
+        self.look_at_queue(now);
         // Each call deals with all that is due; what that makes due at once waits for the next.
         if let Some((at, timer)) = self.session.poll_timeout(now)
             && at <= now
@@ -601,7 +495,7 @@ impl<P: Platform> Driver<P> {
     /// Sets the timer to the next deadline; `true` when it has fired.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.poll_timeout(now).map(|(at, _)| at);
-        let next = [session, self.unpolled.next_look]
+        let next = [session, self.unpolled.next_look, self.held_back.next_look]
             .into_iter()
             .flatten()
             .min();
@@ -688,6 +582,7 @@ impl<P: Platform> Driver<P> {
     fn health(&self) -> Health {
         let unpolled = self.unpolled.since.filter(|_| self.unpolled.degraded);
         let (since, why) = match (self.shown.down_since, unpolled, self.slow.since) {
+            (Some(since), _, _) if self.held_back.is_told() => (since, Degraded::IdentifyHeldBack),
             (Some(since), _, _) => (since, Degraded::Disconnected),
             (None, Some(since), _) => (since, Degraded::Unpolled),
             (None, None, Some(since)) => (since, Degraded::SlowConsumer),
@@ -794,6 +689,7 @@ impl<P: Platform> Future for Driver<P> {
                 return Poll::Ready(());
             }
             if !more {
+                this.leave_place();
                 this.show();
                 return Poll::Pending;
             }
@@ -802,6 +698,7 @@ impl<P: Platform> Future for Driver<P> {
                 break;
             }
         }
+        this.leave_place();
         this.show();
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -2,12 +2,13 @@
 
 use std::{
     fmt,
+    pin::pin,
     task::{Context, Poll},
 };
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, Either, FutureExt, select};
 
-use super::discovery;
+use super::{discovery, handshakes::Place};
 use crate::{
     codec::inflate::Inflate,
     config::Config,
@@ -18,12 +19,15 @@ use crate::{
     platform::{Compression, GatewayUrl, Platform},
     queue::{Permit, Queue},
     secret::Token,
+    session::Endpoint,
     transport::{ConnectError, Connector, Socket},
 };
 
 /// The connection.
 pub(super) enum Link {
     None,
+    /// No place to connect yet.
+    Queued(Endpoint, BoxFuture<'static, Place>),
     Dialling(Dialling),
     Open(Box<Open>),
 }
@@ -78,6 +82,16 @@ impl Link {
         }
     }
 
+    /// The place that was waited for, and where to connect with it.
+    pub(super) fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<(Endpoint, Place)> {
+        match self {
+            Self::Queued(endpoint, place) => {
+                place.poll_unpin(cx).map(|place| (endpoint.clone(), place))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
     pub(super) fn opened(&mut self) -> Option<&mut Open> {
         match self {
             Self::Open(open) => Some(open),
@@ -98,6 +112,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
+            Self::Queued(..) => "Queued",
             Self::Dialling(_) => "Dialling",
             Self::Open(_) => "Open",
         })
@@ -134,9 +149,18 @@ impl Grant {
     ) -> Self {
         let permit = queue.map(|queue| queue.acquire(shard));
         let source = config.source().clone();
+        let config = config.clone();
         let future = async move {
             let permit = match permit {
-                Some(permit) => Some(permit.await.map_err(Refusal::of_queue)?),
+                Some(permit) => {
+                    discovery::refresh(&config).await;
+                    let kept_fresh = pin!(discovery::keep_fresh(&config));
+                    let permit = match select(permit, kept_fresh).await {
+                        Either::Left((permit, _)) => permit,
+                        Either::Right((never, _)) => match never {},
+                    };
+                    Some(permit.map_err(Refusal::of_queue)?)
+                }
                 None => None,
             };
             let token = source.token(request).await.map_err(Refusal)?;

@@ -13,6 +13,7 @@
 //! | `forward` | May somebody else's channel have the events? |
 //! | `resume` | What must be kept over a restart? |
 //! | `tap` | Who else hears an event? |
+//! | `handshakes` | How many connect at once? |
 //! | `discovery` | Where is the gateway, where nobody said it? |
 //! | `shared` | What do all who hold a part of the shard have in common? |
 
@@ -22,6 +23,7 @@ mod driver;
 mod forward;
 mod frame;
 mod handover;
+mod handshakes;
 mod link;
 mod own;
 mod resume;
@@ -45,8 +47,8 @@ use std::{
 use futures::{future::poll_fn, stream::Stream};
 use tokio::task::coop;
 
-pub(crate) use self::discovery::Discovery;
 use self::{batch::What, handover::Reader, shared::Shared};
+pub(crate) use self::{discovery::Discovery, handshakes::Handshakes};
 pub use self::{
     frame::{Frame, Message, Meta},
     own::{OwnEvent, TypedShard, own_names_differ},

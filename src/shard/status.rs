@@ -85,6 +85,9 @@ pub enum Health {
 pub enum Degraded {
     /// No session is live: the shard connects, identifies or resumes.
     Disconnected,
+    /// The shard has waited to identify for a minute or more, because the day's limit is much
+    /// or all used ([`HeldBack`](crate::queue::HeldBack)).
+    IdentifyHeldBack,
     /// Nobody has asked for an event yet, so nothing was connected.
     NotStarted,
     /// The buffer is full and reading pauses.

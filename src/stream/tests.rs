@@ -1,5 +1,7 @@
 //! Many shards, over pipes in memory and with paused time, against the local gateway.
 
+mod many;
+
 use std::{
     sync::{
         Arc,

@@ -64,8 +64,12 @@ fn fatal(bench: &mut Bench) {
 }
 
 /// Every input, and of messages and ends one for each row of the rules.
-const INPUTS: [(&str, Step); 34] = [
+const INPUTS: [(&str, Step); 35] = [
     ("connected", Bench::connect),
+    ("dial queued, then begun", |b| {
+        give(b, Input::DialQueued);
+        give(b, Input::DialBegun);
+    }),
     ("lost: connect failed", |b| lost(b, failed(None))),
     ("lost: connect 403", |b| lost(b, failed(Some(403)))),
     ("lost: closed without code", |b| {
