@@ -254,6 +254,8 @@ impl<P: Platform> Driver<P> {
         }
         self.flush(cx, now);
         self.follow();
+        // First: who takes an event may ask at once, on another thread, what it has changed.
+        self.show();
         if self.writer.publish(self.cursor) {
             self.watch_user(now);
         }
@@ -744,14 +746,12 @@ impl<P: Platform> Future for Driver<P> {
         for _ in 0..TURNS_MAX {
             let more = this.turn(cx);
             if let Some(error) = this.stop.take() {
-                this.show();
                 observe::ended(&error);
                 this.meter.take(&Measure::Ended(error.kind()));
                 this.shared.finish(&error);
                 return Poll::Ready(());
             }
             if !more {
-                this.show();
                 return Poll::Pending;
             }
             if this.crowded {
@@ -759,7 +759,6 @@ impl<P: Platform> Future for Driver<P> {
                 break;
             }
         }
-        this.show();
         cx.waker().wake_by_ref();
         Poll::Pending
     }
