@@ -171,8 +171,8 @@ impl<P: Platform> Bot<P> {
     }
 
     /// Sets how long handlers that still run or wait for a place when the bot ends are waited for;
-    /// those that take longer are dropped where they are. By default 8 s, because orchestrators give a process ten
-    /// at least.
+    /// those that take longer are dropped where they are. By default 8 s, because orchestrators
+    /// give a process ten at least.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

@@ -28,7 +28,7 @@
 //! - A handler that panics is an error ([`ErrorKind::Handler`](crate::ErrorKind::Handler)) for
 //!   [`Bot::on_error`]; the shard, the other handlers and later events are not concerned.
 //!
-#![doc = include_str!("async_discord.md")]
+#![doc = include_str!("ruby.md")]
 
 mod bot;
 mod calls;
