@@ -22,6 +22,9 @@ use crate::{
     shard::{Message, Meta, OwnEvent, Shard, ShardHandle, TypedShard},
 };
 
+/// What a shard gives as a stream.
+type Given<E> = Poll<Option<(Meta, Result<E, Error>)>>;
+
 /// What can be merged: a [`Shard`], a [`TypedShard`] whose events own what they hold, or a mutable
 /// borrow of one.
 pub trait Source: Unpin {
@@ -35,10 +38,7 @@ pub trait Source: Unpin {
 
     /// The next event, as [`Shard`] gives it as a stream.
     #[doc(hidden)]
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<Self::Event, Error>)>>;
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Given<Self::Event>;
 
     /// The next raw message; the stream of them ends as that of events does.
     #[doc(hidden)]
@@ -61,10 +61,7 @@ impl<P: Platform> Source for Shard<P> {
         Self::handle(self)
     }
 
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<P::Event, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Given<P::Event> {
         Stream::poll_next(Pin::new(self), cx)
     }
 
@@ -92,7 +89,7 @@ where
         Shard::handle(self)
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Meta, Result<E, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Given<E> {
         Stream::poll_next(Pin::new(self), cx)
     }
 
@@ -117,10 +114,7 @@ impl<S: Source> Source for &mut S {
         (**self).handle()
     }
 
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(Meta, Result<S::Event, Error>)>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Given<S::Event> {
         (**self).poll_event(cx)
     }
 
