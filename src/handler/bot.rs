@@ -51,9 +51,9 @@ pub struct Bot<
     grace: Duration,
 }
 
-#[expect(
+#[allow(
     clippy::needless_pass_by_value,
-    reason = "the name of an event is a kind or a literal: `&` before each would say nothing"
+    reason = "an event is named by a kind or a text, and a kind is `Copy`"
 )]
 impl<P: Platform> Bot<P> {
     /// A bot with one shard, and everything else by default. Nothing is connected yet.
@@ -175,8 +175,8 @@ impl<P: Platform> Bot<P> {
     }
 
     /// Sets how long handlers that still run or wait for a place when the bot ends are waited for;
-    /// those that take longer are dropped where they are. By default 8 s, because orchestrators give a process ten
-    /// at least.
+    /// those that take longer are dropped where they are. By default 8 s, because orchestrators
+    /// give a process ten at least.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -319,13 +319,13 @@ impl<P: Platform> Running<P> {
             let context = context.get_or_insert_with(|| self.context(shard.clone(), frame.meta()));
             let place = self.place().await;
             // The handler's own code up to its first await runs here, and may panic.
-            let make = AssertUnwindSafe(|| call.work(context.clone(), frame));
-            let made = shard.span().in_scope(|| {
-                let made = std::panic::catch_unwind(make);
-                made.unwrap_or_else(|_| Err(panicked(&name)))
+            let call = AssertUnwindSafe(|| call.work(context.clone(), frame));
+            let work = shard.span().in_scope(|| {
+                let called = std::panic::catch_unwind(call);
+                called.unwrap_or_else(|_| Err(panicked(&name)))
             });
             let context = context.clone();
-            match made {
+            match work {
                 Ok(work) => self.start(place, context, &name, work),
                 Err(error) => {
                     // Those who are told need places, too.

@@ -76,7 +76,7 @@ macro_rules! table {
 
 table! {
     acks: Counter, Count, "Heartbeat acks received";
-    buffered_events: Gauge, Count, "Events between the connection and the bot, when last looked at";
+    buffered_events: Gauge, Count, "Events between connection and bot, when last looked at";
     bytes_in: Counter, Bytes, "Bytes read from connections, before decompression, after TLS";
     bytes_out: Counter, Bytes, "Bytes written to connections, before TLS";
     commands: Counter, Count, "Commands of the bot sent";
@@ -97,7 +97,7 @@ table! {
     reconnect_delay_seconds: Histogram, Seconds, "The wait before connecting again";
     repeated: Counter, Count, "Events dropped because their message had come before";
     resumes: Counter, Count, "RESUMEs sent";
-    state: Gauge ["state"], Count, "1 for the state that the shard is in, else 0; when it has ended, 0 for all";
+    state: Gauge ["state"], Count, "1 for the state of the shard, else 0; all are 0 behind its end";
 }
 
 /// The metrics of one shard.

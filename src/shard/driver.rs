@@ -274,6 +274,8 @@ impl<P: Platform> Driver<P> {
         self.ask_mark(now);
         self.flush(cx, now);
         self.follow();
+        // First: who takes an event may ask at once, on another thread, what it has changed.
+        self.show();
         if self.writer.publish(self.cursor) {
             self.watch_user(now);
         }
@@ -682,7 +684,6 @@ impl<P: Platform> Future for Driver<P> {
         for _ in 0..TURNS_MAX {
             let more = this.turn(cx);
             if let Some(error) = this.stop.take() {
-                this.show();
                 observe::ended(&error);
                 this.meter.take(&Measure::Ended(error.kind()));
                 this.shared.finish(&error);
@@ -690,7 +691,6 @@ impl<P: Platform> Future for Driver<P> {
             }
             if !more {
                 this.leave_place();
-                this.show();
                 return Poll::Pending;
             }
             if this.crowded {
@@ -699,7 +699,6 @@ impl<P: Platform> Future for Driver<P> {
             }
         }
         this.leave_place();
-        this.show();
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -14,6 +14,7 @@
 
 mod choices;
 mod faults;
+mod handlers;
 mod process;
 mod programs;
 mod qq;
