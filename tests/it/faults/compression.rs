@@ -169,14 +169,13 @@ async fn f38_no_flipped_bit_does_lasting_harm() {
     }
 }
 
-/// Goal: a context whose messages are spoilt for the most part is given up though some still have
-/// the form of an event, and one that spoils every second message for good is not. Method: a script
-/// of 100 rounds.
+/// Goal: a context is given up though some of its messages still have the form of an event, where
+/// these have no name; events that have one show that it is sound. Method: scripts of 100 rounds.
 #[tokio::test(start_paused = true)]
-async fn f38_a_context_that_spoils_most_messages_is_given_up() {
+async fn f38_a_context_without_an_event_that_has_a_name_is_given_up() {
     let nameless = |seq| format!(r#"{{"op":0,"s":{seq},"d":0}}"#);
     let event = |seq| format!(r#"{{"op":0,"t":"X","s":{seq},"d":0}}"#);
-    for (spoilt, named, lasts) in [(3, true, false), (1, false, false), (1, true, true)] {
+    for (spoilt, named, lasts) in [(3, false, false), (15, true, true)] {
         let mut zlib = Zlib::new();
         let mut steps = zlib.begin();
         for seq in 2..102 {
