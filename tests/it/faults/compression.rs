@@ -147,12 +147,12 @@ async fn f38_no_flipped_bit_does_lasting_harm() {
             assert_eq!(connected, 1, "{compression:?}, bit {bit}: {:?}", bot.got);
             // Different each time, so that the context has not all of it yet.
             let data = format!(r#"{{"text":"{:x}"}}"#, fastrand::u128(..));
-            let send = |name: &str, data: &str| world.gateway.send(ShardId::ONE, name, data);
-            send("HURT", &data).expect("JSON");
+            let event = |name: &str, data: &str| world.gateway.send(ShardId::ONE, name, data);
+            event("HURT", &data).expect("JSON");
             let mut well = false;
             for _ in 0..20 {
                 mark += 1;
-                send(&format!("MARK_{mark}"), "{}").expect("JSON");
+                event(&format!("MARK_{mark}"), "{}").expect("JSON");
                 bot.idle(secs(30)).await;
                 let wanted = format!("MARK_{mark}");
                 well = bot.count(|got| is_event(got, &wanted)) == 1;
