@@ -24,9 +24,9 @@
 /// | `marker` | `bool` | `false` | `true` | as `null`, where `true` |
 /// | `by_kind` | `ByKind` | up to the type | up to the type | unless `None` |
 ///
-/// Unknown fields are skipped, as is in a map by id what no id names; of a field that is there twice the last counts. What is loose is
-/// what [`Lenient`](super::scalar::Lenient) makes of it: a field that does not say what the event
-/// is about costs no one the event.
+/// Unknown fields are skipped, as is in a map by id what no id names; of a field that is there
+/// twice the last counts. What is loose is what [`Lenient`](super::scalar::Lenient) makes of it: a
+/// field that does not say what the event is about costs no one the event.
 macro_rules! object {
     (
         $(#[$meta:meta])*

@@ -45,7 +45,7 @@ pub(super) struct Open {
     pub(super) inflate: Option<Inflate>,
     /// Of a compressed message that has not all come yet.
     pub(super) partial: Vec<u8>,
-    /// So many more messages that could not be read than events that could, of late.
+    /// Messages that could not be read since the last event with a name that could.
     pub(super) unreadable: u32,
 }
 

@@ -26,8 +26,8 @@ use crate::{
 
 /// Messages read in one turn: about one batch.
 const READS_MAX: usize = 64;
-/// So many more compressed messages that cannot be read than events that can mean that the context
-/// is damaged.
+/// So many compressed messages that cannot be read, with no event that has a name between, mean
+/// that the context is damaged.
 const UNREADABLE_MAX: u32 = 16;
 /// A thread keeps its buffer for inflated text up to this size.
 const SCRATCH_MAX: usize = 256 << 10;
@@ -238,12 +238,12 @@ impl<P: Platform> Driver<P> {
         };
         let header = envelope.header;
         let name = envelope.event().unwrap_or_default();
-        // Of a damaged context, some texts have the form of an event, and most of these no name.
+        // Of a damaged context, some texts have the form of an event but for its name.
         if header.op == 0
             && !name.is_empty()
             && let Some(open) = self.link.opened()
         {
-            open.unreadable = open.unreadable.saturating_sub(1);
+            open.unreadable = 0;
         }
         observe::received(header.op, header.seq, text.len());
         let verdict = self.session.handle(now, Input::Message(&envelope));
@@ -276,9 +276,9 @@ impl<P: Platform> Driver<P> {
         self.judge_context(now);
     }
 
-    /// A damaged compression context may go on to make unreadable text of most events, while acks
-    /// and a few events come through: only a fresh one helps. What the server itself garbled now
-    /// and then is told apart by the events between.
+    /// A damaged compression context may go on to make unreadable text of every event, while acks
+    /// come through: only a fresh one helps. A message or two that the server itself garbled are
+    /// told apart by their number.
     fn judge_context(&mut self, now: Instant) {
         let Some(open) = self.link.opened() else {
             return;

@@ -244,6 +244,8 @@ async fn events_that_borrow_are_given_one_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_own_events_tells_what_is_around_them_and_ends() {
+    // The pause before a reconnect may be nothing: what is sent in it would then come live.
+    fastrand::seed(7);
     let bench = Bench::new();
     let mut shard = bench.shard().typed::<Owned>();
     until_connected(&mut shard).await;
