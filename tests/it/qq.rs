@@ -282,7 +282,8 @@ fn bad_usage_is_told_and_a_session_file_of_another_platform_is_not_used() {
 
     let (mut gateway, _, rest_url) = gateway(&["--platform", "qq"], "");
     let path = std::env::temp_dir().join(format!("shardstream-qq-{}.json", std::process::id()));
-    let theirs = r#"{"version":1,"platform":"discord","total":1,"shards":[]}"#;
+    let theirs = r#"{"version":1,"shards":[
+        {"platform":"discord","shard":[0,1],"session_id":"theirs","seq":1}]}"#;
     std::fs::write(&path, theirs).expect("a writable folder");
     let file = path.to_str().expect("UTF-8");
     let mut first = tail(&rest_url, &["--session-file", file], "");
