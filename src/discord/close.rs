@@ -2,92 +2,84 @@
 
 use crate::platform::{CloseAction, CloseRow};
 
-const fn row(first: u16, last: u16, action: CloseAction, meaning: &'static str) -> CloseRow {
-    CloseRow {
-        codes: (first, last),
-        action,
-        meaning,
-    }
-}
-
 /// Every close code that Discord documents, and 4006, which it once did.
 ///
 /// The page says whether to reconnect; whether to resume is our rule: resume when in doubt, since
 /// a refused resume costs one round trip and no identify.
 /// <https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>
 pub(crate) const TABLE: &[CloseRow] = &[
-    row(4000, 4000, CloseAction::Resume, "unknown error"),
-    row(
+    CloseRow::new(4000, 4000, CloseAction::Resume, "unknown error"),
+    CloseRow::new(
         4001,
         4001,
         CloseAction::Resume,
         "unknown opcode, or a payload that the opcode forbids",
     ),
-    row(
+    CloseRow::new(
         4002,
         4002,
         CloseAction::Resume,
         "a payload that could not be decoded or was too long",
     ),
-    row(
+    CloseRow::new(
         4003,
         4003,
         CloseAction::Identify,
         "not authenticated: the session was invalidated",
     ),
-    row(
+    CloseRow::new(
         4004,
         4004,
         CloseAction::Fatal,
         "authentication failed: the token is wrong or was reset; \
          take the current one from the developer portal",
     ),
-    row(4005, 4005, CloseAction::Resume, "already authenticated"),
-    row(
+    CloseRow::new(4005, 4005, CloseAction::Resume, "already authenticated"),
+    CloseRow::new(
         4006,
         4006,
         CloseAction::Identify,
         "the session is no longer valid",
     ),
-    row(
+    CloseRow::new(
         4007,
         4007,
         CloseAction::Identify,
         "invalid sequence in a resume",
     ),
-    row(
+    CloseRow::new(
         4008,
         4008,
         CloseAction::ResumeLater,
         "rate limited: too much was sent",
     ),
-    row(4009, 4009, CloseAction::Identify, "the session timed out"),
-    row(
+    CloseRow::new(4009, 4009, CloseAction::Identify, "the session timed out"),
+    CloseRow::new(
         4010,
         4010,
         CloseAction::Fatal,
         "invalid shard: the shard's number must be below the total, and a large bot's total a \
          multiple of the number that Discord assigned",
     ),
-    row(
+    CloseRow::new(
         4011,
         4011,
         CloseAction::Fatal,
         "sharding required: the shard would have more than 2,500 guilds; start more shards",
     ),
-    row(
+    CloseRow::new(
         4012,
         4012,
         CloseAction::Fatal,
         "invalid API version: Discord has ended version 10; update this library",
     ),
-    row(
+    CloseRow::new(
         4013,
         4013,
         CloseAction::Fatal,
         "invalid intents: a bit is set that names no intent; compare them with the documentation",
     ),
-    row(
+    CloseRow::new(
         4014,
         4014,
         CloseAction::Fatal,
@@ -96,22 +88,14 @@ pub(crate) const TABLE: &[CloseRow] = &[
     ),
 ];
 
-/// The row of `code`, where the table names it.
-pub(crate) fn find(code: u16) -> Option<CloseRow> {
-    TABLE
-        .iter()
-        .find(|row| row.range().contains(&code))
-        .copied()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{TABLE, find};
-    use crate::platform::CloseAction;
+    use super::TABLE;
+    use crate::platform::{CloseAction, CloseRow};
 
     #[test]
     fn each_code_has_the_action_of_the_design() {
-        let action = |code| find(code).map(|row| row.action);
+        let action = |code| CloseRow::find(TABLE, code).map(|row| row.action);
         for code in [4004, 4010, 4011, 4012, 4013, 4014] {
             assert_eq!(action(code), Some(CloseAction::Fatal), "{code}");
         }

@@ -1,19 +1,15 @@
 //! How does one talk to Discord's gateway? Urls, IDENTIFY, RESUME, READY.
 
-use std::{borrow::Cow, env::consts, fmt, time::Duration};
+use std::{borrow::Cow, env::consts, time::Duration};
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, IgnoredAny, MapAccess},
-};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::{Event, EventFlags, EventKind, Intents, UpdatePresence, close, command};
 use crate::{
     codec::json,
     error::{Error, ErrorKind},
     id::ShardId,
-    model::scope,
+    model::{ready, scope},
     notice::Notice,
     platform::{
         CloseAction, CloseRow, Compression, DecodeError, LatestWins, Platform, Ready, Refused,
@@ -200,7 +196,7 @@ impl Platform for Discord {
     }
 
     fn close_row(code: u16) -> Option<CloseRow> {
-        close::find(code)
+        CloseRow::find(close::TABLE, code)
     }
 
     fn url_query(&self, compression: Compression) -> &'static str {
@@ -234,11 +230,7 @@ impl Platform for Discord {
     }
 
     fn read_ready(data: &str) -> Option<Ready> {
-        let SessionOfReady { id, resume_url } = serde_json::from_str(data).ok()?;
-        Some(Ready {
-            session_id: id.filter(|id| !id.is_empty())?,
-            resume_url,
-        })
+        ready::read(data)
     }
 
     fn decode(name: &str, data: &str) -> Result<Event, DecodeError> {
@@ -286,47 +278,6 @@ const OF_A_CONNECTION: &[&str] = &[
     "SOUNDBOARD_SOUNDS",
     "VOICE_SERVER_UPDATE",
 ];
-
-/// Two fields of READY, each of any type: what is not a text counts as absent, because a field
-/// that Discord gets wrong must not cost the session.
-#[derive(Default)]
-struct SessionOfReady {
-    id: Option<String>,
-    resume_url: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for SessionOfReady {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = SessionOfReady;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SessionOfReady, A::Error> {
-                let mut session = SessionOfReady::default();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    match key.as_ref() {
-                        "session_id" => session.id = text(map.next_value()?),
-                        "resume_gateway_url" => session.resume_url = text(map.next_value()?),
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(session)
-            }
-        }
-
-        fn text(raw: &RawValue) -> Option<String> {
-            serde_json::from_str(raw.get()).ok()
-        }
-
-        deserializer.deserialize_map(Visitor)
-    }
-}
 
 #[cfg(test)]
 mod tests {

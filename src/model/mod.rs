@@ -19,6 +19,7 @@ mod events;
 #[macro_use]
 mod macros;
 pub(crate) mod nest;
+pub(crate) mod ready;
 pub(crate) mod scalar;
 pub(crate) mod scope;
 mod timestamp;

@@ -295,6 +295,28 @@ pub struct CloseRow {
 }
 
 impl CloseRow {
+    /// The row of the codes from `first` to `last`.
+    pub(crate) const fn new(
+        first: u16,
+        last: u16,
+        action: CloseAction,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            codes: (first, last),
+            action,
+            meaning,
+        }
+    }
+
+    /// The row of `code`, where a table names it.
+    pub(crate) fn find(table: &[Self], code: u16) -> Option<Self> {
+        table
+            .iter()
+            .find(|row| row.range().contains(&code))
+            .copied()
+    }
+
     /// The codes that the row is about, as a range.
     pub const fn range(&self) -> RangeInclusive<u16> {
         self.codes.0..=self.codes.1

@@ -1,18 +1,14 @@
 //! How does one talk to QQ's gateway? Hosts, IDENTIFY, RESUME, READY.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, IgnoredAny, MapAccess},
-};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 use super::{Credentials, Event, EventFlags, EventKind, Intents, close};
 use crate::{
     codec::json,
     id::ShardId,
-    model::scope,
+    model::{ready, scope},
     notice::Notice,
     platform::{CloseAction, CloseRow, Compression, DecodeError, Platform, Ready, Refused, Scope},
     secret::Token,
@@ -143,7 +139,7 @@ impl Platform for QQ {
     }
 
     fn close_row(code: u16) -> Option<CloseRow> {
-        close::find(code)
+        CloseRow::find(close::TABLE, code)
     }
 
     fn url_query(&self, _: Compression) -> &'static str {
@@ -169,11 +165,12 @@ impl Platform for QQ {
         json::write(&Payload { op: 6, d }, out);
     }
 
+    /// Its shard is not to be trusted: the documentation's own example has none that exists.
     fn read_ready(data: &str) -> Option<Ready> {
-        let SessionOfReady(id) = serde_json::from_str(data).ok()?;
-        Some(Ready {
-            session_id: id.filter(|id| !id.is_empty())?,
+        // The gateway has one address, and names none to resume at.
+        ready::read(data).map(|ready| Ready {
             resume_url: None,
+            ..ready
         })
     }
 
@@ -212,37 +209,6 @@ impl Platform for QQ {
         }
         let message: Message<'a> = serde_json::from_str(data).ok()?;
         Some(message.id)
-    }
-}
-
-/// The one field of READY that counts. Its shard is not to be trusted: the documentation's own
-/// example has none that exists.
-struct SessionOfReady(Option<String>);
-
-impl<'de> Deserialize<'de> for SessionOfReady {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = SessionOfReady;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SessionOfReady, A::Error> {
-                let mut id = None;
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    if key == "session_id" {
-                        let raw: &RawValue = map.next_value()?;
-                        id = serde_json::from_str(raw.get()).ok();
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(SessionOfReady(id))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
     }
 }
 
