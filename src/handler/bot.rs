@@ -436,12 +436,6 @@ impl<P: Platform> Context<P> {
         &self.0.bot
     }
 
-    /// The id of the shard's session, while one is held.
-    pub fn session_id(&self) -> Option<String> {
-        let id = self.0.shard.status().session_id?;
-        Some(id.as_ref().to_owned())
-    }
-
     /// Calls the handlers of errors, one after the other, in the task of the handler that failed.
     pub(super) async fn failed(&self, error: Error) {
         for call in self.0.calls.errors() {
@@ -532,8 +526,7 @@ impl<P: Platform> Handle<P> {
 
     /// The id of the first shard's session, while one is held.
     pub fn session_id(&self) -> Option<String> {
-        let id = self.shards.first()?.status().session_id?;
-        Some(id.as_ref().to_owned())
+        self.shards.first()?.session_id()
     }
 
     /// The shards, in the order in which they were given.

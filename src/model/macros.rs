@@ -766,3 +766,21 @@ macro_rules! flags {
     (@write number $serializer:ident, $bits:expr) => { $serializer.serialize_u64($bits) };
     (@write text $serializer:ident, $bits:expr) => { $serializer.collect_str(&$bits) };
 }
+
+/// Makes objects [`Lenient`](super::scalar::Lenient): what is an object is read as one.
+macro_rules! lenient_objects {
+    ($($object:ident),* $(,)?) => {
+        $(
+            impl super::scalar::Lenient for $object {
+                const OF_OBJECT: bool = true;
+
+                fn from_object<'de, A: serde::de::MapAccess<'de>>(
+                    object: A,
+                ) -> Result<Option<Self>, A::Error> {
+                    let object = serde::de::value::MapAccessDeserializer::new(object);
+                    serde::Deserialize::deserialize(object).map(Some)
+                }
+            }
+        )*
+    };
+}

@@ -11,9 +11,10 @@ use std::{
 use futures::future::{BoxFuture, FutureExt};
 use tokio::time::sleep_until;
 
+use super::{driver::now, handover::lock};
 use crate::{
     config::Config,
-    credential::flight::{Flight, lock},
+    credential::flight::Flight,
     error::{Error, ErrorKind},
     observe,
     platform::{GatewayUrl, Platform},
@@ -160,11 +161,6 @@ pub(super) async fn keep_fresh<P: Platform>(config: &Config<P>) -> Infallible {
         }
         refresh(config).await;
     }
-}
-
-/// Tokio's clock, so that paused time counts.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Finds the gateway and connects to it.

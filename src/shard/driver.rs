@@ -171,7 +171,7 @@ struct Shown {
 }
 
 /// The runtime's clock: it stands still where a test has paused it.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

@@ -261,8 +261,7 @@ impl<P: Platform> Shard<P> {
     /// The id of the session, while one is held. Who has it and the token can take the events
     /// over.
     pub fn session_id(&self) -> Option<String> {
-        let id = self.shared.status().session_id?;
-        Some(id.as_ref().to_owned())
+        self.shared.session_id()
     }
 
     /// The session as a restart would resume it, from the last event taken on; `None` while none
@@ -486,6 +485,11 @@ impl<P: Platform> ShardHandle<P> {
     /// See [`Shard::health`].
     pub fn health(&self) -> Health {
         self.shared.status().health
+    }
+
+    /// See [`Shard::session_id`].
+    pub fn session_id(&self) -> Option<String> {
+        self.shared.session_id()
     }
 
     /// See [`Shard::event_counts`].

@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::{
     batch::Cursor,
-    driver::Driver,
+    driver::{Driver, now},
     handover::{Handover, lock},
     own::Wants,
     resume::ResumeState,
@@ -157,10 +157,8 @@ impl<P: Platform> Shared<P> {
             if first {
                 status.state = State::Stopped;
                 status.health = Health::Dead { why };
-                if let Some(since) = status.connected_since.take() {
-                    let now = tokio::time::Instant::now().into_std();
-                    status.connected_for += now.saturating_duration_since(since);
-                }
+                status.connected_for = status.connected_until(now());
+                status.connected_since = None;
             }
             first
         });
@@ -221,10 +219,7 @@ impl<P: Platform> Shared<P> {
         status.seq_taken = (taken.session > 0).then_some(taken.seq);
         status.buffered_events = load.events;
         status.buffered_bytes = load.bytes;
-        if let Some(since) = status.connected_since {
-            let now = tokio::time::Instant::now().into_std();
-            status.connected_for += now.saturating_duration_since(since);
-        }
+        status.connected_for = status.connected_until(now());
         status
     }
 
@@ -261,6 +256,12 @@ impl<P: Platform> Shared<P> {
         lock(&self.control).requests.mark = Some(ticket);
         self.start();
         self.handover.wake_driver();
+    }
+
+    /// The id of the session, while one is held.
+    pub(super) fn session_id(&self) -> Option<String> {
+        let id = self.status.borrow().session_id.clone()?;
+        Some(id.as_ref().to_owned())
     }
 
     /// Whether a session is live.

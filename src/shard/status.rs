@@ -148,6 +148,14 @@ impl Latency {
 }
 
 impl Status {
+    /// How long the shard was connected, the connection it has included.
+    pub(super) fn connected_until(&self, now: Instant) -> Duration {
+        let current = self
+            .connected_since
+            .map(|since| now.saturating_duration_since(since));
+        self.connected_for + current.unwrap_or_default()
+    }
+
     /// Before the first connection.
     pub(super) fn new(now: Instant) -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use compact_str::CompactString;
 
-use crate::credential::flight::lock;
+use super::handover::lock;
 
 /// 256 names; the platforms have less than a hundred.
 const NAMES_MAX: usize = 256;

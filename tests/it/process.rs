@@ -160,3 +160,12 @@ pub(crate) fn gateway<A: AsRef<OsStr>>(args: &[A], log: &str) -> (Program, Strin
     let (ws, http) = (url(), url());
     (gateway, ws, http)
 }
+
+/// Runs an example that ends by itself and has nothing to warn of, and gives what it printed.
+pub(crate) fn printed(name: &str) -> Vec<String> {
+    let mut program = Program::start::<&str>(name, &[], "warn");
+    let (status, stderr) = program.wait();
+    assert!(status.success(), "{name}: {stderr}");
+    assert_eq!(stderr, "", "{name}");
+    std::mem::take(&mut program.seen)
+}

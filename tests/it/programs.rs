@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::process::{Program, gateway};
+use crate::process::{Program, gateway, printed};
 
 const FRAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/frames/harbour.jsonl");
 
@@ -283,10 +283,7 @@ fn a_fatal_close_names_its_code_and_exits_with_1() {
 
 #[test]
 fn the_members_example_finds_who_is_there_and_names_who_is_not() {
-    let mut program = Program::start("members", &[""; 0], "warn");
-    let (status, stderr) = program.wait();
-    assert!(status.success(), "{stderr}");
-    let expected = [
+    let lines = [
         "1 guilds have come, 0 have not",
         "refused: limit: 101 is not from 1 to 100",
         "2500 members, 0 not found",
@@ -300,17 +297,7 @@ fn the_members_example_finds_who_is_there_and_names_who_is_not() {
         "1 members, 1 not found",
         "  heron3",
     ];
-    assert_eq!(program.seen, expected, "{stderr}");
-    assert_eq!(stderr, "");
-}
-
-/// Runs a program that ends by itself, and gives what it printed.
-fn printed(name: &str) -> Vec<String> {
-    let mut program = Program::start::<&str>(name, &[], "warn");
-    let (status, stderr) = program.wait();
-    assert!(status.success(), "{name}: {stderr}");
-    assert_eq!(stderr, "", "{name}");
-    std::mem::take(&mut program.seen)
+    assert_eq!(printed("members"), lines);
 }
 
 #[test]
@@ -339,9 +326,6 @@ fn raw_forwards_the_frames_that_it_wants() {
 
 #[test]
 fn the_reshard_example_hands_over_without_losing_or_doubling_an_event() {
-    let mut program = Program::start::<&str>("reshard", &[], "warn");
-    let (status, stderr) = program.wait();
-    assert!(status.success(), "{stderr}");
     let mut expected = vec![
         "two shards are ready".to_owned(),
         "four shards have taken over".to_owned(),
@@ -350,5 +334,5 @@ fn the_reshard_example_hands_over_without_losing_or_doubling_an_event() {
         let line = format!("guild \"{guild}\": each event once and in order: true");
         expected.push(line);
     }
-    assert_eq!(program.seen, expected);
+    assert_eq!(printed("reshard"), expected);
 }

@@ -122,23 +122,7 @@ object! {
     }
 }
 
-/// What of a presence is an object.
-macro_rules! lenient_objects {
-    ($($object:ident),* $(,)?) => {
-        $(
-            impl Lenient for $object {
-                const OF_OBJECT: bool = true;
-
-                fn from_object<'de, A: MapAccess<'de>>(
-                    object: A,
-                ) -> Result<Option<Self>, A::Error> {
-                    Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
-                }
-            }
-        )*
-    };
-}
-
+// What of a presence is an object.
 lenient_objects!(
     Activity,
     ActivityAssets,

@@ -8,8 +8,8 @@ use std::{fmt, marker::PhantomData};
 
 use compact_str::CompactString;
 use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    Deserializer, Serialize,
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
 use super::{
@@ -261,24 +261,8 @@ impl<'de, T: Lenient> Visitor<'de> for Reader<'_, T> {
     }
 }
 
-/// Objects in slots, which are read as they are anywhere else.
-macro_rules! objects {
-    ($($object:ident),*) => {
-        $(
-            impl Lenient for $object {
-                const OF_OBJECT: bool = true;
-
-                fn from_object<'de, A: MapAccess<'de>>(
-                    object: A,
-                ) -> Result<Option<Self>, A::Error> {
-                    Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
-                }
-            }
-        )*
-    };
-}
-
-objects!(
+// Objects in slots are read as they are anywhere else.
+lenient_objects!(
     CommandOption,
     Component,
     ComponentDefault,

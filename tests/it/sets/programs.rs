@@ -13,7 +13,7 @@ use shardstream::{
     local::{Fault, Gateway, Step},
 };
 
-use crate::process::{Program, gateway};
+use crate::process::{Program, gateway, printed};
 
 const FRAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/frames/harbour.jsonl");
 
@@ -283,15 +283,6 @@ fn shards_that_cannot_be_are_bad_usage() {
         let (status, stderr) = Program::start("tail", &args, "off").wait();
         assert_eq!(status.code(), Some(2), "{shards:?}: {stderr}");
     }
-}
-
-/// Runs an example that ends by itself, and gives what it printed.
-fn printed(name: &str) -> Vec<String> {
-    let mut program = Program::start::<&str>(name, &[], "warn");
-    let (status, stderr) = program.wait();
-    assert!(status.success(), "{name}: {stderr}");
-    assert_eq!(stderr, "", "{name}");
-    std::mem::take(&mut program.seen)
 }
 
 #[test]
