@@ -172,6 +172,10 @@ impl Gateway {
     /// # Errors
     ///
     /// No port can be listened on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, no port is listened on.
     pub async fn start() -> std::io::Result<Self> {
         Self::builder().start().await
     }
@@ -366,6 +370,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There was none within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds it.
     pub async fn wait_for(&self, wanted: impl FnMut(&Record) -> bool) -> Result<Record, NotSeen> {
         self.wait_for_nth(1, wanted).await
     }
@@ -376,6 +384,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There were fewer within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds them.
     pub async fn wait_for_nth(
         &self,
         nth: usize,
