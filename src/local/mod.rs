@@ -215,9 +215,9 @@ impl Gateway {
         &self.url
     }
 
-    /// Where `/gateway` and `/gateway/bot` are, on QQ also `/users/@me` and
-    /// `/app/getAppAccessToken`, under any prefix: `http://127.0.0.1:PORT`, or with TLS
-    /// `https://localhost:PORT`.
+    /// Where `/gateway`, `/gateway/bot` and `/users/@me` are, on Discord also
+    /// `/oauth2/applications/@me` and on QQ `/app/getAppAccessToken`, under any prefix:
+    /// `http://127.0.0.1:PORT`, or with TLS `https://localhost:PORT`.
     pub fn rest_url(&self) -> &str {
         &self.rest_url
     }
