@@ -172,6 +172,10 @@ impl Gateway {
     /// # Errors
     ///
     /// No port can be listened on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, no port is listened on.
     pub async fn start() -> std::io::Result<Self> {
         Self::builder().start().await
     }
@@ -211,9 +215,9 @@ impl Gateway {
         &self.url
     }
 
-    /// Where `/gateway` and `/gateway/bot` are, on QQ also `/users/@me` and
-    /// `/app/getAppAccessToken`, under any prefix: `http://127.0.0.1:PORT`, or with TLS
-    /// `https://localhost:PORT`.
+    /// Where `/gateway`, `/gateway/bot` and `/users/@me` are, on Discord also
+    /// `/oauth2/applications/@me` and on QQ `/app/getAppAccessToken`, under any prefix:
+    /// `http://127.0.0.1:PORT`, or with TLS `https://localhost:PORT`.
     pub fn rest_url(&self) -> &str {
         &self.rest_url
     }
@@ -366,6 +370,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There was none within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds it.
     pub async fn wait_for(&self, wanted: impl FnMut(&Record) -> bool) -> Result<Record, NotSeen> {
         self.wait_for_nth(1, wanted).await
     }
@@ -376,6 +384,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There were fewer within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds them.
     pub async fn wait_for_nth(
         &self,
         nth: usize,
