@@ -22,6 +22,7 @@ mod pipe;
 mod plan;
 mod rules;
 mod shrink;
+mod walk;
 mod world;
 
 use std::{

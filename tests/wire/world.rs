@@ -12,7 +12,7 @@ use std::{
 
 use futures::StreamExt;
 use shardstream::{
-    Error, ErrorKind, Limits, Message, Meta, Notice, Shard, ShardHandle, ShardId, State, discord,
+    Error, Limits, Message, Meta, Shard, ShardHandle, ShardId, State, discord,
     local::{Dialect, Event, Gateway, Record, Step},
     qq,
     queue::LocalQueue,
@@ -27,6 +27,7 @@ use super::{
     pipe::Dialler,
     plan::{Act, Plan, What},
     rules,
+    walk::Seen,
 };
 
 /// How long after the last fault everything is well again. The longest wait that a shard may have
@@ -34,25 +35,6 @@ use super::{
 const MENDED: Duration = Duration::from_mins(45);
 /// After the last fault an event comes so often.
 const EVERY: Duration = Duration::from_secs(7);
-
-/// What a user saw.
-#[derive(Clone, Debug)]
-pub(crate) enum Seen {
-    /// An event: its name, its place in the feed where it is of that, and whether it is as it was
-    /// sent.
-    Event {
-        name: String,
-        number: Option<u64>,
-        seq: Option<u64>,
-        replayed: bool,
-        same: bool,
-    },
-    Error {
-        kind: ErrorKind,
-        is_fatal: bool,
-    },
-    Notice(Notice),
-}
 
 /// One shard and its user, as far as they are of interest afterwards.
 pub(crate) struct Side {
