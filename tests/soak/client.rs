@@ -31,6 +31,9 @@ use super::{
 /// The environment variable with the gateway's url.
 pub(crate) const URL: &str = "SHARDSTREAM_SOAK_URL";
 
+/// Looked at so, it tells what the shards wait for that are not active.
+pub(crate) const WHY: &str = "why";
+
 /// Shards with a number below this have a user who is slow now and then, and little space.
 const SLOW: u32 = 4;
 
@@ -53,7 +56,7 @@ async fn soak(url: &str, before: usize) {
     thread::spawn(move || {
         let lines = stdin().lock().lines().map_while(Result::ok);
         lines
-            .take_while(|_| sender.blocking_send(()).is_ok())
+            .take_while(|line| sender.blocking_send(line == WHY).is_ok())
             .for_each(drop);
     });
     let queue = Arc::new(LocalQueue::with_limits(
@@ -82,14 +85,19 @@ async fn soak(url: &str, before: usize) {
         }
         sides.push((handle, walk));
     }
-    while asked.recv().await.is_some() {
+    while let Some(why) = asked.recv().await {
         let mut look = Look {
             problems: problems.load(Ordering::Relaxed),
             fds: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
             ..Look::default()
         };
         for (handle, walk) in &sides {
-            look.active += u32::from(handle.status().state == State::Active);
+            let status = handle.status();
+            let is_active = status.state == State::Active;
+            look.active += u32::from(is_active);
+            if why && !is_active {
+                eprintln!("soak | shard {}: {status:?}", handle.id());
+            }
             let walk = walk.lock().expect("nothing panics under this lock");
             look.events += walk.events;
             look.lost_sessions += walk.lost_sessions;

@@ -106,45 +106,30 @@ impl Storm {
         }
     }
 
-    /// A fault of a connection to come.
+    /// A fault of a connection to come. There is one to come for each that is cut: else faults
+    /// would pile up for one shard that is down.
     fn spoil(&mut self, gateway: &Gateway, id: ShardId) {
-        let (name, fault) = match self.rng.u8(..9) {
-            0 | 1 => ("refused connect", Fault::rst_on_accept()),
-            2 => ("503", Fault::http(503, &[], "down")),
-            3 => ("no hello", Fault::no_hello()),
-            4 => ("stalled upgrade", Fault::stall_upgrade()),
-            5 => return self.spoil_handshake(gateway, id, "no resumed", Fault::no_resumed()),
-            6 => {
-                let fault = Fault::refuse_resume(false);
-                return self.spoil_handshake(gateway, id, "refused resume", fault);
-            }
-            7 => return self.spoil_handshake(gateway, id, "no acks", Fault::withhold_acks()),
-            _ => {
-                let fault = Fault::rst_after(self.rng.u64(..4));
-                return self.spoil_handshake(gateway, id, "cut replay", fault);
-            }
+        if gateway.order(id, [Step::Rst]) == 0 {
+            return;
+        }
+        let replayed = self.rng.u64(..4);
+        let (name, fault, is_own) = match self.rng.u8(..9) {
+            0 | 1 => ("refused connect", Fault::rst_on_accept(), false),
+            2 => ("503", Fault::http(503, &[], "down"), false),
+            3 => ("no hello", Fault::no_hello(), false),
+            4 => ("stalled upgrade", Fault::stall_upgrade(), false),
+            // And not without RESUMED only: behind a replay that goes on it is waited for.
+            5 => ("ignored resume", Fault::ignore_resume(), true),
+            6 => ("refused resume", Fault::refuse_resume(false), true),
+            7 => ("no acks", Fault::withhold_acks(), true),
+            _ => ("cut replay", Fault::rst_after(replayed), true),
         };
-        gateway.misbehave([fault]);
-        // It is for who comes next.
-        gateway.order(id, [Step::Rst]);
+        if is_own {
+            gateway.misbehave_shard(id, [fault]);
+        } else {
+            gateway.misbehave([fault]);
+        }
         *self.faults.entry(name).or_default() += 1;
-    }
-
-    fn spoil_handshake(
-        &mut self,
-        gateway: &Gateway,
-        id: ShardId,
-        name: &'static str,
-        fault: Fault,
-    ) {
-        gateway.misbehave_shard(id, [fault]);
-        gateway.order(id, [Step::Rst]);
-        *self.faults.entry(name).or_default() += 1;
-    }
-
-    /// No new faults; those that are planned for connections to come are used up by them.
-    pub(crate) fn calm(&self, gateway: &Gateway) {
-        gateway.misbehave_always([]);
     }
 
     fn send(&mut self, gateway: &Gateway, number: u32) {

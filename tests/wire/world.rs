@@ -33,8 +33,9 @@ use super::{
 /// How long after the last fault everything is well again. The longest wait that a shard may have
 /// by then is that before an identify after many failures.
 const MENDED: Duration = Duration::from_mins(45);
-/// After the last fault an event comes so often.
-const EVERY: Duration = Duration::from_secs(7);
+/// After the last fault an event comes so often. Not more often than a shard waits for RESUMED
+/// behind a replayed event: for one that a fault keeps waiting, every event is of the replay.
+const EVERY: Duration = Duration::from_secs(37);
 
 /// One shard and its user, as far as they are of interest afterwards.
 pub(crate) struct Side {
