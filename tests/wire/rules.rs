@@ -9,7 +9,7 @@ use shardstream::{
 };
 
 use super::{
-    plan::{Plan, What},
+    plan::{Act, Plan, What},
     walk::{Seen, Walk},
     world::{Outcome, Remains, Side},
 };
@@ -129,11 +129,16 @@ fn pipes(plan: &Plan, side: &Side, problems: &mut Vec<String>, outcome: &mut Out
             break;
         }
     }
-    let margin = Limits::default().silence_margin + TICK;
+    let limits = Limits::default();
+    // Who is asked to leave a silent link still says goodbye.
+    let is_asked = |act: &Act| act.shard == id.number() && matches!(act.what, What::Renew(_));
+    let leaves = plan.acts.iter().any(is_asked);
+    let goodbye = if leaves { limits.close } else { Duration::ZERO };
+    let margin = limits.silence_margin + goodbye + TICK;
     for silence in &books.silences {
         outcome.silences += 1;
         let beyond = silence.saturating_sub(plan.setup.interval);
-        outcome.silence_max = outcome.silence_max.max(beyond);
+        outcome.silence_max = outcome.silence_max.max(beyond.saturating_sub(goodbye));
         if beyond > margin {
             problems.push(format!(
                 "shard {id}: a silent link was kept for {silence:?}"
