@@ -78,7 +78,7 @@ async fn soak(url: &str, before: usize) {
             problems: Arc::clone(&problems),
             rng: Rng::with_seed(number.into()),
         };
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             tokio::spawn(user.raw(shard));
         } else {
             tokio::spawn(user.typed(shard));

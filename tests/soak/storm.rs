@@ -33,7 +33,7 @@ pub(crate) fn shard(number: u32) -> ShardId {
 
 /// The event with that number: the same for who sends and who takes it.
 pub(crate) fn feed(number: u64) -> Event {
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let data = format!(r#"{{"id":"{}","channel_id":"7"}}"#, number + 1);
         return Event::new("MESSAGE_DELETE", data).expect("JSON");
     }

@@ -48,7 +48,7 @@ impl Bot for discord::Discord {
     }
 
     fn feed(number: u64, len: usize) -> Event {
-        if number % 2 == 0 && len < 50 {
+        if number.is_multiple_of(2) && len < 50 {
             let data = format!(r#"{{"id":"{}","channel_id":"7"}}"#, number + 1);
             return event("MESSAGE_DELETE", data);
         }
@@ -81,7 +81,7 @@ impl Bot for qq::QQ {
     }
 
     fn feed(number: u64, len: usize) -> Event {
-        if number % 2 == 0 && len < 50 {
+        if number.is_multiple_of(2) && len < 50 {
             let data = format!(r#"{{"timestamp":1700000000,"openid":"friend{number}"}}"#);
             return event("FRIEND_ADD", data);
         }

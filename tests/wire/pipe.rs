@@ -27,7 +27,7 @@ use super::plan::{Dialled, How, Weather};
 pub(crate) struct Books {
     /// When each attempt to connect began.
     pub(crate) dials: Vec<Instant>,
-    /// Pipes that are not dropped, and those of them that are WebSockets.
+    /// Pipes that are not dropped, and those of them that carry a `WebSocket`.
     pub(crate) live: usize,
     pub(crate) sockets: usize,
     pub(crate) sockets_max: usize,

@@ -326,7 +326,7 @@ impl Plan {
                     };
                     early = if byte < 4_000 { early + 1 } else { 0 };
                     let on_read = early == 0 || rng.u8(..4) > 0;
-                    let byte = if on_read { byte } else { byte % 700 };
+                    let byte = if on_read { byte } else { byte % 420 };
                     let how = if rng.bool() { How::Reset } else { How::End };
                     let end = Some(Break { on_read, byte, how });
                     Weather {
@@ -337,13 +337,13 @@ impl Plan {
                 })
                 .collect(),
         ];
-        plan.setup.life = Duration::from_secs(12 * cuts as u64);
-        let send = |n: u64| Act {
+        plan.setup.life = Duration::from_secs(16 * cuts as u64);
+        let feed = |n: u64| Act {
             at_ms: 300 * n,
             shard: 0,
             what: What::Send(2, 150),
         };
-        plan.acts = (0..40 * cuts as u64).map(send).collect();
+        plan.acts = (0..54 * cuts as u64).map(feed).collect();
         plan
     }
 

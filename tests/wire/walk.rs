@@ -103,11 +103,9 @@ impl Walk {
                 self.replaying = None;
             }
             Notice::Gap { after, next } => self.gap = Some((*after, *next)),
-            Notice::Resumed { replayed } => {
-                if self.replaying != Some(*replayed) {
-                    let counted = self.replaying;
-                    self.wrong(&format!("{replayed} said to be replayed, not {counted:?}"));
-                }
+            Notice::Resumed { replayed } if self.replaying != Some(*replayed) => {
+                let counted = self.replaying;
+                self.wrong(&format!("{replayed} said to be replayed, not {counted:?}"));
             }
             Notice::SessionLost { last_seq } => {
                 self.lost_sessions += 1;

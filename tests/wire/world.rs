@@ -342,16 +342,16 @@ impl User {
         while let Some((meta, result)) = shard.next().await {
             let Meta { seq, replayed, .. } = meta;
             let seen = match result {
-                Ok(event) => match P::notice_of(&event) {
-                    Some(notice) => Seen::Notice(notice.clone()),
-                    None => {
-                        let shown = format!("{event:?}");
-                        self.event(P::name_of(&event), (seq, replayed), |sent| {
-                            let sent = P::decode(sent.name(), sent.data());
-                            sent.is_ok_and(|sent| format!("{sent:?}") == shown)
-                        })
-                    }
-                },
+                Ok(event) => {
+                    let shown = format!("{event:?}");
+                    let sent_so = |sent: &Event| {
+                        let sent = P::decode(sent.name(), sent.data());
+                        sent.is_ok_and(|sent| format!("{sent:?}") == shown)
+                    };
+                    let notice = P::notice_of(&event).cloned().map(Seen::Notice);
+                    let meta = (seq, replayed);
+                    notice.unwrap_or_else(|| self.event(P::name_of(&event), meta, sent_so))
+                }
                 Err(error) => failed(&error),
             };
             if !self.note(seen).await {
