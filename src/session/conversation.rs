@@ -262,7 +262,10 @@ impl<P: Platform> Session<P> {
                 self.duplicate(now, seq);
                 return Verdict::Internal;
             }
-            self.made_progress();
+            // A RESUMED of a connection before may be part of a replay, and shows nothing.
+            if message.event().as_deref() != Some("RESUMED") {
+                self.made_progress();
+            }
         }
         let verdict = if self.is_repeated(now, message) {
             self.counters.repeated += 1;
@@ -351,6 +354,8 @@ impl<P: Platform> Session<P> {
         if let Some(held) = self.held.take() {
             let lost = Notice::SessionLost { last_seq: held.seq };
             self.actions.push_back(Action::Notify(lost));
+            // The next session has three resumes of its own.
+            self.failed_resumes = 0;
         }
     }
 }
