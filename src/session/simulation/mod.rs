@@ -5,5 +5,7 @@ mod endings;
 mod gateway;
 mod lives;
 mod matrix;
+#[cfg(feature = "qq")]
+mod ring;
 mod rules;
 mod world;
