@@ -275,7 +275,10 @@ impl<P: Platform> Session<P> {
                 self.duplicate(now, seq);
                 return Verdict::Internal;
             }
-            self.made_progress();
+            // A RESUMED of a connection before may be part of a replay, and shows nothing.
+            if message.event().as_deref() != Some("RESUMED") {
+                self.made_progress();
+            }
         }
         let verdict = if self.is_repeated(now, message) {
             self.counters.repeated += 1;

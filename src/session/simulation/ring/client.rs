@@ -31,6 +31,10 @@ pub(super) trait Spoken: Platform {
 
 /// An open connection.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that hold independently of each other"
+)]
 pub(super) struct Link {
     /// On the way to the client, and to the server: first in, first out.
     pub(super) down: VecDeque<(Instant, Packet)>,
@@ -49,6 +53,13 @@ pub(super) struct Link {
     pub(super) beat: Instant,
     pub(super) interval: Duration,
     pub(super) closing: bool,
+    /// The first heartbeat without an ack, and the first request for one without an answer.
+    pub(super) unacked: Option<Instant>,
+    pub(super) asked: Option<Instant>,
+    /// No heartbeat was sent yet, and none was asked for.
+    pub(super) untouched: bool,
+    /// When a second Hello made beats more frequent: what was reserved for them is too little.
+    pub(super) hastened: Option<Instant>,
 }
 
 impl Link {
@@ -201,6 +212,8 @@ pub(super) struct Shard<P: Platform> {
     pub(super) commands: VecDeque<(u64, u64)>,
     pub(super) commanded: u64,
     pub(super) presences: u64,
+    /// The presence that the user set last.
+    pub(super) presence_set: u64,
     pub(super) down: Option<Outage>,
     pub(super) resume_url_down: Option<Outage>,
     /// Timers fire so much late, until then.
@@ -211,12 +224,18 @@ pub(super) struct Shard<P: Platform> {
     /// A session to start with, when.
     pub(super) starts: Option<(Instant, bool)>,
     pub(super) state: (State, Instant),
+    /// When a replay went on.
+    pub(super) news_at: Instant,
+    /// First heartbeats in a row that came exactly after the interval, or at once.
+    pub(super) at_ends: u32,
     /// HTTP 401 or 403 at the base url, in a row.
     pub(super) forbidden: u32,
     pub(super) lived: Lived,
     /// How the shard is being ended, and after how many milliseconds it starts again.
     pub(super) shutting: Option<(Shutdown, Option<u64>)>,
     pub(super) pending_found: Option<Found>,
+    /// A connect that comes now is the user's will.
+    pub(super) at_will: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) packets: Vec<Packet>,
     pub(super) next: Option<Instant>,
@@ -239,7 +258,7 @@ impl<P: Spoken> Shard<P> {
             buffer: VecDeque::new(),
             buffer_max: schedule.buffer,
             stopped_until: None,
-            oracle: Oracle::new(P::DIALECT),
+            oracle: Oracle::new(P::DIALECT, begin),
             dice: Dice::new(schedule.seed, 100 + index as u64),
             latency: schedule.latency,
             pace: schedule.pace,
@@ -248,6 +267,7 @@ impl<P: Spoken> Shard<P> {
             commands: VecDeque::new(),
             commanded: 0,
             presences: 0,
+            presence_set: 0,
             down: None,
             resume_url_down: None,
             late: None,
@@ -255,6 +275,8 @@ impl<P: Spoken> Shard<P> {
             excused: None,
             starts: Some((begin, false)),
             state: (State::Stopped, begin),
+            news_at: begin,
+            at_ends: 0,
             forbidden: 0,
             lived: Lived {
                 hash: 0xcbf2_9ce4_8422_2325,
@@ -262,6 +284,7 @@ impl<P: Spoken> Shard<P> {
             },
             shutting: None,
             pending_found: None,
+            at_will: false,
             scratch: Vec::new(),
             packets: Vec::new(),
             next: Some(begin),
@@ -284,7 +307,9 @@ impl<P: Spoken> Shard<P> {
                 .as_deref()
                 .and_then(|url| GatewayUrl::configured(url).ok()),
         });
-        self.oracle.restart(held);
+        self.oracle.restart(now, held);
+        self.commands.clear();
+        (self.oracle.last_command, self.presence_set) = (self.commanded, 0);
         self.forbidden = 0;
         let number = u32::try_from(self.index).unwrap_or(0);
         let total = u32::try_from(self.shards).unwrap_or(1);
@@ -294,7 +319,7 @@ impl<P: Spoken> Shard<P> {
             bases: vec![GatewayUrl::configured(P::BASE).expect("a gateway")],
             discovers: P::DIALECT == Dialect::Qq,
             session_age_max: None,
-            drop_repeated: P::DIALECT == Dialect::Qq && self.seed % 2 == 0,
+            drop_repeated: P::DIALECT == Dialect::Qq && self.seed.is_multiple_of(2),
             limits: Limits::default(),
             resume,
             seed: Dice::new(self.seed, (self.lives << 16) + u64::from(number)).roll(),
@@ -346,7 +371,7 @@ impl<P: Spoken> Shard<P> {
         if let Grant::Fetching { at, .. } = self.grant {
             add(Some(awake(at)));
         }
-        add(self.stopped_until);
+        add(self.stopped_until.map(awake));
         add(self.starts.map(|(at, _)| at));
         if let Some(session) = &self.session
             && let Some((at, _)) = session.poll_timeout(now)
@@ -392,6 +417,12 @@ impl<P: Spoken> Shard<P> {
         }
         if self.reading == Reading::CatchingUp {
             self.reading = Reading::Open;
+            if let Some(link) = &mut self.link {
+                link.unacked = None;
+                // What had died meanwhile could not be seen.
+                link.dead = link.dead.map(|_| now);
+            }
+            self.news_at = now;
             self.give(now, Input::CaughtUp, common);
         }
         self.judge(now, common);
@@ -472,6 +503,10 @@ impl<P: Spoken> Shard<P> {
                     beat: now,
                     interval: Duration::from_millis(INTERVAL_MS),
                     closing: false,
+                    unacked: None,
+                    asked: None,
+                    untouched: true,
+                    hastened: None,
                 });
                 self.reading = Reading::Open;
                 let mut out: Vec<_> = common.server.open(now, self.index).into_iter().collect();
@@ -484,6 +519,7 @@ impl<P: Spoken> Shard<P> {
                     self.forbidden = if refused { self.forbidden + 1 } else { 0 };
                 }
                 self.end_dial(common);
+                self.oracle.waits.failed(now, self.at_resume_url, after);
                 let lost = Lost::Connect {
                     status,
                     retry_after: after,
@@ -577,6 +613,9 @@ impl<P: Spoken> Shard<P> {
                 };
                 *number += 1;
                 self.commands.push_back((op, *number));
+                if op == 3 {
+                    self.presence_set = self.presences;
+                }
             }
         }
     }

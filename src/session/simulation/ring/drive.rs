@@ -5,16 +5,20 @@ use std::time::{Duration, Instant};
 
 use super::{
     client::{Common, Grant, Outage, Outcome, Reading, Shard, Spoken},
-    oracle::{Found, Item, is_fatal, patience},
+    oracle::{Found, Item, is_fatal},
     server::{Packet, Sent, What},
 };
 use crate::{
     codec::envelope::Envelope,
     notice::Notice,
-    session::{Action, Command, Endpoint, Input, Lost, Shutdown, State, Stop, Timer, Verdict},
+    session::{
+        Action, Command, Endpoint, Input, Lost, Session, Shutdown, State, Stop, Timer, Verdict,
+    },
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// A dead link is found within the interval and so much.
+const MARGIN: Duration = Duration::from_secs(8);
 /// A session that asks for more than so much at one moment spins.
 const TURNS_MAX: usize = 4096;
 
@@ -34,9 +38,7 @@ impl<P: Spoken> Shard<P> {
     }
 
     pub(super) fn state(&self) -> State {
-        self.session
-            .as_ref()
-            .map_or(State::Stopped, |session| session.state())
+        self.session.as_ref().map_or(State::Stopped, Session::state)
     }
 
     /// Whether there is space for an event.
@@ -49,6 +51,15 @@ impl<P: Spoken> Shard<P> {
         let state = self.state();
         let what = packet.what;
         self.oracle.hear(what, state);
+        match (what, &mut self.link) {
+            (What::Ack, Some(link)) => link.unacked = None,
+            (What::Ask, Some(link)) if !link.closing => {
+                link.untouched = false;
+                link.asked.get_or_insert(now);
+            }
+            (What::Event { .. }, _) => self.news_at = now,
+            _ => {}
+        }
         match what {
             What::Close(code) => {
                 self.drop_link(now, common);
@@ -88,6 +99,9 @@ impl<P: Spoken> Shard<P> {
                 link.beat = now;
                 link.interval = Duration::from_millis(interval);
             }
+            if Duration::from_millis(interval) < link.interval {
+                link.hastened = Some(now);
+            }
             // A beat may be as late as the longer of two intervals allows.
             link.interval = link.interval.max(Duration::from_millis(interval));
         }
@@ -106,14 +120,15 @@ impl<P: Spoken> Shard<P> {
             return;
         };
         let verdict = session.handle(now, Input::Message(&envelope));
-        // What it has to tell happened before this event.
-        self.settle(now, common);
+        // What it has to tell happened before this event; what it sends, after.
+        self.acts(now, common);
         if let Verdict::Deliver { replayed } = verdict {
             self.mix(now, 77);
             if let Some(item) = self.oracle.passed(packet.what, replayed) {
                 self.put(item, common);
             }
         }
+        self.settle(now, common);
     }
 
     /// An item for the user, who takes it at once unless he is slow.
@@ -172,24 +187,31 @@ impl<P: Spoken> Shard<P> {
             && self.reading == Reading::Open
             && link.hello.is_some()
         {
-            self.pending_found = Some(Found { died, found: at });
+            self.pending_found = Some(Found {
+                died,
+                at,
+                interval: link.interval,
+            });
         }
+    }
+
+    /// Drains what the session wants done.
+    fn acts(&mut self, now: Instant, common: &mut Common) {
+        for _ in 0..TURNS_MAX {
+            let session = self.session.as_mut();
+            let Some(action) = session.and_then(Session::poll_action) else {
+                return;
+            };
+            self.act(now, action, common);
+        }
+        self.accuse("I11: actions without end");
     }
 
     /// Drains what the session wants done and sent, and looks at the result.
     pub(super) fn settle(&mut self, now: Instant, common: &mut Common) {
-        for turn in 0.. {
-            if turn > TURNS_MAX {
-                self.accuse("I11: actions without end");
-                break;
-            }
-            let action = self
-                .session
-                .as_mut()
-                .and_then(|session| session.poll_action());
-            if let Some(action) = action {
-                self.act(now, action, common);
-            } else if !self.transmit(now, common) {
+        for _ in 0..TURNS_MAX {
+            self.acts(now, common);
+            if !self.transmit(now, common) {
                 break;
             }
         }
@@ -201,13 +223,14 @@ impl<P: Spoken> Shard<P> {
         let Some(session) = &mut self.session else {
             return false;
         };
-        if self.commands.front().is_some() && self.link.is_some() && session.wants_command(now) {
-            if let Some((op, number)) = self.commands.pop_front() {
-                let payload = format!(r#"{{"op":{op},"d":{{"n":{number}}}}}"#).into_bytes();
-                let command = Command { op, payload };
-                let _internal = session.handle(now, Input::Command(command));
-                return true;
-            }
+        if self.link.is_some()
+            && !self.commands.is_empty()
+            && session.wants_command(now)
+            && let Some((op, number)) = self.commands.pop_front()
+        {
+            let command = command(op, number);
+            let _internal = session.handle(now, Input::Command(command));
+            return true;
         }
         let Some(link) = &mut self.link else {
             return false;
@@ -237,8 +260,8 @@ impl<P: Spoken> Shard<P> {
             self.accuse("I16: a payload that no gateway knows");
             return;
         };
-        self.mix(now, payload.len() as u64 ^ (payload[6] as u64) << 16);
-        self.oracle.sent(&sent, state);
+        self.mix(now, payload.len() as u64 ^ u64::from(payload[6]) << 16);
+        self.oracle.sent(now, &sent, state);
         match sent {
             Sent::Beat { .. } => self.beat(now),
             Sent::Command { op: 4, number } => self.oracle.command(number),
@@ -261,7 +284,10 @@ impl<P: Spoken> Shard<P> {
         {
             link.sends.pop_front();
         }
-        if link.sends.len() > 120 {
+        let hastened = link
+            .hastened
+            .is_some_and(|at| now.duration_since(at) < MINUTE);
+        if link.sends.len() > 120 && !hastened {
             self.oracle
                 .violations
                 .push("I6: more than 120 sends in a minute".into());
@@ -285,7 +311,17 @@ impl<P: Spoken> Shard<P> {
                     .violations
                     .push(format!("I10: a heartbeat after {gap:?}"));
             }
-            link.beat = now;
+            if std::mem::take(&mut link.untouched) && link.hello.is_some() {
+                let first = now - link.beat;
+                let at_end = first.is_zero() || first >= link.interval;
+                self.at_ends = if at_end { self.at_ends + 1 } else { 0 };
+                if self.at_ends >= 3 {
+                    let what = format!("I10: no jitter: first heartbeats after {first:?}");
+                    self.oracle.violations.push(what);
+                }
+            }
+            link.unacked.get_or_insert(now);
+            (link.beat, link.asked) = (now, None);
         }
     }
 
@@ -346,15 +382,24 @@ impl<P: Spoken> Shard<P> {
             Action::Close(code) => self.close(now, code),
             Action::Hangup => {
                 self.mix(now, 13);
+                if self.at_will {
+                    self.oracle.waits.at_will();
+                } else if common.is_dialling(self.index) {
+                    self.oracle.waits.failed(now, self.at_resume_url, None);
+                }
                 self.end_dial(common);
                 self.drop_link(now, common);
             }
             Action::Notify(notice) => {
                 self.mix(now, 14 + notice.name().len() as u64);
                 if let (Notice::Disconnected { .. }, Some(found)) = (&notice, self.pending_found) {
+                    let took = found.at - found.died;
+                    if took > found.interval + MARGIN {
+                        self.accuse(format!("I11: a dead link was found after {took:?}"));
+                    }
                     self.lived.found.push(found);
                 }
-                if let Some(item) = self.oracle.noticed(&notice) {
+                if let Some(item) = self.oracle.noticed(now, &notice) {
                     self.put(item, common);
                 }
             }
@@ -388,11 +433,14 @@ impl<P: Spoken> Shard<P> {
         if self.link.is_some() || self.dial.is_some() || common.is_dialling(self.index) {
             self.accuse("I14: a second connection");
         }
+        let fault = self.oracle.waits.connects(now, self.excused);
+        self.oracle.violations.extend(fault);
         self.at_resume_url = matches!(endpoint, Endpoint::Resume(_));
         self.oracle.connects(match endpoint {
             Endpoint::Base => None,
             Endpoint::Resume(url) => Some(url),
         });
+        self.state = (State::AwaitConnection, now);
         if common.dialling.len() < common.places {
             common.dialling.push(self.index);
             self.dial(now);
@@ -406,6 +454,7 @@ impl<P: Spoken> Shard<P> {
 
     /// It is this shard's turn to connect.
     pub(super) fn dial(&mut self, now: Instant) {
+        self.state = (State::AwaitConnection, now);
         let outages = [
             self.down,
             self.resume_url_down.filter(|_| self.at_resume_url),
@@ -498,8 +547,13 @@ impl<P: Spoken> Shard<P> {
             common.leave_place(self.index);
         }
         let excused = self.excused.is_some_and(|until| until >= self.state.1);
-        if let Some(limit) = patience(state)
-            && now > self.state.1 + limit
+        let since = match state {
+            State::AwaitResumed => self.state.1.max(self.news_at),
+            _ => self.state.1,
+        };
+        if let Some(limit) = self.oracle.patience(state)
+            && now > since + limit
+            && self.reading == Reading::Open
             && !excused
             && !common.queued.contains(&self.index)
         {
@@ -529,6 +583,25 @@ impl<P: Spoken> Shard<P> {
         let Some(link) = &self.link else {
             return;
         };
+        let free = !link.closing && !link.stalled && self.excused.is_none_or(|until| until < now);
+        let twice = link.interval * 2 + Duration::from_secs(1);
+        if free
+            && self.reading == Reading::Open
+            && link.unacked.is_some_and(|since| now > since + twice)
+        {
+            self.accuse("I11: no ack for two intervals, and the connection goes on");
+            return;
+        }
+        // At once, or a second after the answer before.
+        if free
+            && link.sends.len() < 60
+            && link
+                .asked
+                .is_some_and(|at| now > at + Duration::from_millis(1100))
+        {
+            self.accuse("I10: the server asked for a heartbeat and got none");
+            return;
+        }
         if link.hello.is_some()
             && !link.closing
             && !link.stalled
@@ -543,6 +616,11 @@ impl<P: Spoken> Shard<P> {
         }
     }
 
+    /// Whether nothing that the user wants sent is left behind.
+    pub(super) fn is_told(&self) -> bool {
+        self.commands.is_empty() && self.oracle.presence == self.presence_set
+    }
+
     /// Part of what a run is told apart by.
     pub(super) fn mix(&mut self, now: Instant, what: u64) {
         let at = u64::try_from((now - self.begin).as_nanos()).unwrap_or(0);
@@ -550,5 +628,19 @@ impl<P: Spoken> Shard<P> {
             self.lived.hash = (self.lived.hash ^ part).wrapping_mul(0x0100_0000_01b3);
             self.lived.hash ^= self.lived.hash >> 29;
         }
+    }
+}
+
+/// A command of the user; with op 3 a presence.
+fn command(op: u64, number: u64) -> Command {
+    let payload = match op {
+        3 => format!(
+            r#"{{"op":3,"d":{{"since":{number},"activities":[],"status":"idle","afk":false}}}}"#
+        ),
+        _ => format!(r#"{{"op":{op},"d":{{"n":{number}}}}}"#),
+    };
+    Command {
+        op,
+        payload: payload.into_bytes(),
     }
 }

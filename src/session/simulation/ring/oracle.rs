@@ -1,11 +1,17 @@
 //! Is what a shard does right? The judge of one shard: told what arrives, what the session does and
 //! what the user takes, it knows by its own account what may happen next.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use super::server::{Dialect, Entry, Remembered, Sent, What};
+use super::{
+    server::{Dialect, Entry, Remembered, Sent, What},
+    waits::{Ended, Waits},
+};
 use crate::{
-    notice::Notice,
+    notice::{Cause, Notice},
     platform::GatewayUrl,
     session::{Begun, State},
 };
@@ -35,6 +41,10 @@ pub(super) enum Item {
 
 /// What is known of the connection.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that hold independently of each other"
+)]
 struct Link {
     begun: Option<Begun>,
     established: bool,
@@ -65,14 +75,20 @@ pub(super) struct Oracle {
     pub(super) taken: Option<(usize, u64)>,
     told_lost: bool,
     last_number: u64,
-    last_command: u64,
+    pub(super) last_command: u64,
+    pub(super) waits: Waits,
+    /// The presence that the session was told last, and when the last ones were sent.
+    pub(super) presence: u64,
+    presences: VecDeque<Instant>,
+    /// READYs in a row that did not come.
+    missed_readys: u32,
     pub(super) delivered: u64,
     pub(super) replayed: u64,
     pub(super) violations: Vec<String>,
 }
 
 impl Oracle {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn new(dialect: Dialect, now: Instant) -> Self {
         Self {
             dialect,
             link: Link::default(),
@@ -87,6 +103,10 @@ impl Oracle {
             told_lost: false,
             last_number: 0,
             last_command: 0,
+            waits: Waits::new(now),
+            presence: 0,
+            presences: VecDeque::new(),
+            missed_readys: 0,
             delivered: 0,
             replayed: 0,
             violations: Vec::new(),
@@ -98,7 +118,11 @@ impl Oracle {
     }
 
     /// A new process begins, with this session or none.
-    pub(super) fn restart(&mut self, held: Option<(usize, u64)>) {
+    pub(super) fn restart(&mut self, now: Instant, held: Option<(usize, u64)>) {
+        self.waits = Waits::new(now);
+        self.presence = 0;
+        self.presences.clear();
+        self.missed_readys = 0;
         self.link = Link::default();
         self.held = held;
         self.taken = held.or(self.taken);
@@ -190,6 +214,9 @@ impl Oracle {
     }
 
     fn progress(&mut self) {
+        if !self.link.progress {
+            self.waits.progress();
+        }
         self.link.progress = true;
         self.failed_resumes = 0;
     }
@@ -209,7 +236,11 @@ impl Oracle {
                 let named = url && self.dialect == Dialect::Discord;
                 self.url = named.then(|| "wss://gateway-r.discord.gg/".to_owned());
                 self.link.established = true;
-                self.refused = 0;
+                (self.refused, self.missed_readys) = (0, 0);
+                if self.dialect == Dialect::Discord {
+                    // A new session has to be told again.
+                    self.presence = 0;
+                }
                 Some(Item::Ready { session })
             }
             What::Resumed { session, seq } => {
@@ -274,9 +305,22 @@ impl Oracle {
         self.excuse = Some("the user");
     }
 
-    pub(super) fn noticed(&mut self, notice: &Notice) -> Option<Item> {
+    pub(super) fn noticed(&mut self, now: Instant, notice: &Notice) -> Option<Item> {
         match notice {
-            Notice::Disconnected { .. } => {
+            Notice::Disconnected {
+                cause, retry_in, ..
+            } => {
+                if *cause == Cause::NoReady {
+                    self.missed_readys += 1;
+                }
+                let identified = self.link.begun == Some(Begun::Identify);
+                let ended = Ended {
+                    unanswered: identified && !self.link.established,
+                    progress: self.link.progress,
+                    dialect: self.dialect,
+                };
+                let fault = self.waits.ended(now, cause, ended, *retry_in);
+                self.violations.extend(fault);
                 if self.link.begun == Some(Begun::Resume) && !self.link.progress {
                     self.failed_resumes += 1;
                 }
@@ -304,7 +348,7 @@ impl Oracle {
     }
 
     /// The session writes this. `state` is the one in which it does.
-    pub(super) fn sent(&mut self, sent: &Sent, state: State) {
+    pub(super) fn sent(&mut self, now: Instant, sent: &Sent, state: State) {
         match sent {
             Sent::Beat { seq } => {
                 self.link.beaten = true;
@@ -314,23 +358,52 @@ impl Oracle {
             }
             Sent::Identify { .. } => {
                 self.link.begun = Some(Begun::Identify);
+                self.waits.identified();
                 if let Some(held) = self.held {
                     self.accuse(format!("I8: an identify while {held:?} is held"));
                 }
             }
             Sent::Resume { session, seq, .. } => {
                 self.link.begun = Some(Begun::Resume);
+                if self.failed_resumes >= 3 {
+                    self.accuse("I8: a fourth resume");
+                }
                 let sent = session.map(|session| (session, *seq));
                 if sent != self.held {
                     self.accuse(format!("I4: a resume of {sent:?}, not {:?}", self.held));
                 }
             }
-            Sent::Command { .. } => {
+            Sent::Command { op, number } => {
+                if *op == 3 {
+                    self.presence(now, *number);
+                }
                 if !self.link.established || state != State::Active {
                     self.accuse(format!("I16: a command in {state:?}"));
                 }
             }
             Sent::Close { .. } => {}
+        }
+    }
+
+    /// Five in twenty seconds, the latest wins.
+    fn presence(&mut self, now: Instant, number: u64) {
+        if number < self.presence {
+            self.accuse(format!("I16: presence {number} after {}", self.presence));
+        }
+        self.presence = number;
+        if self.dialect == Dialect::Discord {
+            self.presences.push_back(now);
+            let window = Duration::from_secs(20);
+            while self
+                .presences
+                .front()
+                .is_some_and(|at| now.duration_since(*at) >= window)
+            {
+                self.presences.pop_front();
+            }
+            if self.presences.len() > 5 {
+                self.accuse("I6: more than five presences in twenty seconds");
+            }
         }
     }
 
@@ -439,7 +512,7 @@ fn counts(entry: Entry) -> bool {
 }
 
 /// Whether a close code ends the session: DESIGN section 6, written down a second time.
-fn ends_session(dialect: Dialect, code: u16) -> bool {
+pub(super) fn ends_session(dialect: Dialect, code: u16) -> bool {
     match dialect {
         Dialect::Discord => matches!(code, 4003 | 4006 | 4007 | 4009),
         Dialect::Qq => match code {
@@ -459,23 +532,29 @@ pub(super) fn is_fatal(dialect: Dialect, code: u16) -> bool {
     }
 }
 
-/// How long a state may last; nothing where waiting has no bound.
-pub(super) fn patience(state: State) -> Option<Duration> {
-    let seconds = match state {
-        // A rate limit's wait, an identify backoff, a `Retry-After`.
-        State::Backoff => 900,
-        State::AwaitConnection => 30,
-        State::AwaitHello => 10,
-        State::AwaitReady => 120,
-        State::AwaitClose => 3,
-        _ => return None,
-    };
-    Some(Duration::from_secs(seconds))
+impl Oracle {
+    /// How long a state may last; nothing where waiting has no bound.
+    pub(super) fn patience(&self, state: State) -> Option<Duration> {
+        let seconds = match state {
+            // A rate limit's wait, an identify backoff, a `Retry-After`.
+            State::Backoff => 900,
+            State::AwaitConnection if self.dialect == Dialect::Qq => 30,
+            State::AwaitConnection => 10,
+            State::AwaitHello => 10,
+            State::AwaitReady => 120.min(30 << self.missed_readys.min(4)),
+            State::AwaitResumed => 30,
+            State::AwaitClose => 3,
+            _ => return None,
+        };
+        Some(Duration::from_secs(seconds))
+    }
 }
 
 /// When a dead link was found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) died: Instant,
-    pub(super) found: Instant,
+    pub(super) at: Instant,
+    /// The heartbeat interval of the link.
+    pub(super) interval: Duration,
 }

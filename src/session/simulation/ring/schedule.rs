@@ -296,7 +296,7 @@ impl Schedule {
             keeps: dice.pick(&[HOUR * 12, 600_000, 180_000]),
             buffer: usize::try_from(dice.pick(&[1, 8, 64, 1024])).unwrap_or(1024),
             places: if profile == Profile::Swizzle { 2 } else { 128 },
-            pace: dice.pick(&[1500, 4000, 10_000, 60_000]),
+            pace: dice.pick(&[3000, 10_000, 30_000, 60_000]),
             latency: dice.pick(&[1, 20, 60, 150, 800]),
             span,
             faults: Vec::new(),

@@ -11,7 +11,7 @@ const RUNS_MAX: usize = 3000;
 /// The smallest schedule found that still shows a violation of the same invariant.
 pub(crate) fn shrink(violation: &Violation) -> Schedule {
     let mut shrinker = Shrinker {
-        best: violation.schedule.clone(),
+        best: (*violation.schedule).clone(),
         invariant: invariant(&violation.what).to_owned(),
         runs: 0,
     };

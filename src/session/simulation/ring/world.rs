@@ -36,8 +36,8 @@ pub(crate) struct Report {
     pub(crate) replayed: u64,
     /// Shards that had ended by the end, as they had to.
     pub(crate) fatal: u64,
-    /// Links that died without a word, by the seconds until that was found.
-    pub(crate) found: Vec<Duration>,
+    /// After how long a link was found dead that had died without a word, and its interval.
+    pub(crate) found: Vec<(Duration, Duration)>,
     /// Of all that was done and when; and the same of each shard.
     pub(crate) hash: u64,
     pub(crate) hashes: Vec<u64>,
@@ -53,12 +53,12 @@ pub(crate) struct Violation {
     /// Milliseconds since the beginning.
     pub(crate) at: u64,
     pub(crate) shard: usize,
-    pub(crate) schedule: Schedule,
+    pub(crate) schedule: Box<Schedule>,
 }
 
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Schedule { seed, profile, .. } = self.schedule;
+        let Schedule { seed, profile, .. } = *self.schedule;
         let (what, at, shard) = (&self.what, self.at, self.shard);
         let count = self.schedule.faults.len();
         write!(
@@ -124,13 +124,13 @@ impl<'a, P: Spoken> World<'a, P> {
         }
         self.until(self.begin + Duration::from_millis(self.schedule.span))?;
         self.calm();
-        let end = self.now + CALM;
-        self.until(end - SILENCE)?;
+        let silence = self.now + CALM;
+        self.until(silence)?;
         for shard in &mut self.shards {
             shard.silent = true;
             shard.next = Some(self.now);
         }
-        self.until(end)?;
+        self.until(silence + SILENCE)?;
         self.is_well()?;
         self.end()?;
         Ok(self.report())
@@ -204,7 +204,7 @@ impl<'a, P: Spoken> World<'a, P> {
             what,
             at: u64::try_from(at).unwrap_or(0),
             shard,
-            schedule: self.schedule.clone(),
+            schedule: Box::new(self.schedule.clone()),
         }
     }
 
@@ -245,35 +245,46 @@ impl<'a, P: Spoken> World<'a, P> {
                 };
                 if fresh {
                     shard.oracle.fresh();
+                    if shard.state() == State::AwaitConnection {
+                        shard.at_will = true;
+                    }
                 }
                 shard.give(now, Input::Reconnect(how), common);
+                shard.at_will = false;
             }
             Kind::Beat => shard.give(now, Input::Beat, common),
-            Kind::Restart { ms, keep } => {
-                let how = if keep { Shutdown::Keep } else { Shutdown::End };
-                shard.end(now, how, Some(ms), common);
-            }
-            Kind::Crash { ms } => {
-                if shard.session.is_some() && shard.lived.fatal.is_none() {
-                    shard.crash(now, common);
-                    shard.shutting = None;
-                    shard.starts = Some((until(ms), true));
-                }
-            }
+            Kind::Crash { .. } | Kind::Restart { .. } => self.restart(fault),
             Kind::NoToken { ms } => common.tokens.down_until = until(ms),
             Kind::LateTimers { ms } => {
                 shard.late = Some((Duration::from_millis(ms), now + MINUTE));
-                shard.excused = Some(now + 2 * MINUTE);
+                shard.excused = shard.excused.max(Some(now + 2 * MINUTE));
             }
             Kind::Suspend { ms } => {
                 shard.asleep_until = Some(until(ms));
-                shard.excused = Some(until(ms) + MINUTE);
+                shard.excused = shard.excused.max(Some(until(ms) + MINUTE));
             }
             kind => {
                 let mut out = Vec::new();
                 common.server.suffer(now, fault.shard, kind, &mut out);
                 shard.send_down(now, &mut out);
             }
+        }
+    }
+
+    /// The process ends, and begins again.
+    fn restart(&mut self, fault: &Fault) {
+        let shard = &mut self.shards[fault.shard];
+        match fault.kind {
+            Kind::Restart { ms, keep } => {
+                let how = if keep { Shutdown::Keep } else { Shutdown::End };
+                shard.end(self.now, how, Some(ms), &mut self.common);
+            }
+            Kind::Crash { ms } if shard.session.is_some() && shard.lived.fatal.is_none() => {
+                shard.crash(self.now, &mut self.common);
+                shard.shutting = None;
+                shard.starts = Some((self.now + Duration::from_millis(ms), true));
+            }
+            _ => {}
         }
     }
 
@@ -300,12 +311,20 @@ impl<'a, P: Spoken> World<'a, P> {
         for index in 0..self.shards.len() {
             let sessions = &self.common.server.sides[index].sessions;
             let shard = &mut self.shards[index];
-            shard.oracle.finish(sessions);
+            if shard.lived.fatal.is_none() {
+                shard.oracle.finish(sessions);
+            }
             let state = shard.state();
             let waits = state == State::AwaitPermit && self.common.permits.is_held_back(self.now);
             let active = state == State::Active
                 && shard.oracle.is_established()
                 && self.common.server.serves(index);
+            if active && !shard.is_told() {
+                shard
+                    .oracle
+                    .violations
+                    .push("I16: a command was never sent".into());
+            }
             if shard.lived.fatal.is_none() && !waits && !active {
                 shard
                     .oracle
@@ -360,9 +379,12 @@ impl<'a, P: Spoken> World<'a, P> {
             report.events += shard.oracle.delivered;
             report.replayed += shard.oracle.replayed;
             report.fatal += u64::from(lived.fatal.is_some());
-            report
-                .found
-                .extend(lived.found.iter().map(|found| found.found - found.died));
+            report.found.extend(
+                lived
+                    .found
+                    .iter()
+                    .map(|found| (found.at - found.died, found.interval)),
+            );
             report.hash = report.hash.rotate_left(7) ^ lived.hash;
             report.hashes.push(lived.hash);
         }

@@ -1,0 +1,78 @@
+//! Schedules that once showed a bug, as they were printed. Each runs without a violation now.
+
+#![expect(clippy::unreadable_literal, reason = "as printed")]
+
+use super::{
+    replay,
+    schedule::{Fault, Kind, Profile, Schedule},
+};
+
+/// A RESUMED of an earlier connection, replayed, was taken for progress.
+fn a_replayed_resumed_is_no_progress() -> Schedule {
+    Schedule {
+        seed: 790,
+        profile: Profile::Storm,
+        shards: 2,
+        concurrency: 1,
+        total: 1000,
+        keeps: 43200000,
+        buffer: 1024,
+        places: 128,
+        pace: 60000,
+        latency: 20,
+        span: 300000,
+        faults: vec![
+            Fault {
+                at: 28000,
+                shard: 1,
+                kind: Kind::Reconnect,
+            },
+            Fault {
+                at: 67000,
+                shard: 1,
+                kind: Kind::Cut,
+            },
+            Fault {
+                at: 134000,
+                shard: 1,
+                kind: Kind::Latency { ms: 1127 },
+            },
+            Fault {
+                at: 172842,
+                shard: 1,
+                kind: Kind::Cut,
+            },
+            Fault {
+                at: 242000,
+                shard: 1,
+                kind: Kind::Stall,
+            },
+            Fault {
+                at: 243000,
+                shard: 1,
+                kind: Kind::Latency { ms: 94 },
+            },
+            Fault {
+                at: 291698,
+                shard: 1,
+                kind: Kind::Cut,
+            },
+            Fault {
+                at: 297000,
+                shard: 1,
+                kind: Kind::Mute,
+            },
+        ],
+    }
+}
+
+pub(super) const ALL: [fn() -> Schedule; 1] = [a_replayed_resumed_is_no_progress];
+
+#[test]
+fn what_once_failed_does_not_fail_again() {
+    for schedule in ALL {
+        if let Err(violation) = replay(&schedule()) {
+            panic!("{violation}");
+        }
+    }
+}
