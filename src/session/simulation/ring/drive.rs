@@ -51,6 +51,7 @@ impl<P: Spoken> Shard<P> {
         let state = self.state();
         let what = packet.what;
         self.oracle.hear(what, state);
+        self.patience.hear(now, what);
         match (what, &mut self.link) {
             (What::Ack, Some(link)) => link.unacked = None,
             (What::Ask, Some(link)) if !link.closing => {
@@ -89,6 +90,7 @@ impl<P: Spoken> Shard<P> {
             }
             _ => self.message(now, packet, common),
         }
+        self.oracle.tells_gaps();
         if let What::Hello { interval } = what
             && let Some(link) = &mut self.link
             && !link.closing
@@ -398,6 +400,18 @@ impl<P: Spoken> Shard<P> {
                         self.accuse(format!("I11: a dead link was found after {took:?}"));
                     }
                     self.lived.found.push(found);
+                }
+                if let Notice::Disconnected { cause, .. } = &notice {
+                    let stalled = self.link.as_ref().is_some_and(|link| link.stalled);
+                    let unacked = self.oracle.is_beaten() || stalled;
+                    let reads = self.reading == Reading::Open;
+                    let fault = self.patience.ended(now, cause, reads, unacked);
+                    self.oracle.violations.extend(fault);
+                    if let Some(code) = cause.close_code()
+                        && is_fatal(P::DIALECT, code)
+                    {
+                        self.accuse(format!("I7: the shard goes on after {code}"));
+                    }
                 }
                 if let Some(item) = self.oracle.noticed(now, &notice) {
                     self.put(item, common);

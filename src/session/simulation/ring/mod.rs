@@ -39,6 +39,7 @@ mod client;
 mod dice;
 mod drive;
 mod oracle;
+mod patience;
 mod permits;
 mod regress;
 mod schedule;

@@ -15,6 +15,7 @@ fn a_replayed_resumed_is_no_progress() -> Schedule {
         shards: 2,
         concurrency: 1,
         total: 1000,
+        used: 0,
         keeps: 43200000,
         buffer: 1024,
         places: 128,

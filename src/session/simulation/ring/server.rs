@@ -8,13 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::schedule::Kind;
+use super::{
+    permits::DAY_ENDS,
+    schedule::{Kind, Schedule},
+};
 
 /// The interval that Hello names.
 pub(super) const INTERVAL_MS: u64 = 41_250;
 /// A QQ connection is recycled after this time.
 const RECYCLE: Duration = Duration::from_mins(30);
 const MINUTE: Duration = Duration::from_mins(1);
+/// The longest that a replay takes.
+const SLOW_REPLAY_MAX: u64 = 120_000;
 const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +192,8 @@ pub(super) struct Odd {
     refuse_resume: u32,
     ready_on_resume: u32,
     close_after_resumed: u32,
+    die_after_ready: u32,
+    slow_replay: u64,
     no_close: u32,
     garble: u32,
     garble_seq: bool,
@@ -219,6 +226,8 @@ pub(super) struct Server {
     pub(super) sides: Vec<Side>,
     concurrency: u64,
     total: u64,
+    /// What was used of the day before, and when that ends.
+    day: (u64, Instant),
     keeps: Duration,
     /// Every identify that came, and from whom.
     pub(super) identifies: Vec<(Instant, usize)>,
@@ -233,13 +242,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(dialect: Dialect, shards: usize, limits: (u64, u64), keeps: u64) -> Self {
+    pub(super) fn new(dialect: Dialect, schedule: &Schedule, begin: Instant) -> Self {
         Self {
             dialect,
-            sides: (0..shards).map(|_| Side::default()).collect(),
-            concurrency: limits.0,
-            total: limits.1,
-            keeps: Duration::from_millis(keeps),
+            sides: (0..schedule.shards).map(|_| Side::default()).collect(),
+            concurrency: schedule.concurrency,
+            total: schedule.total,
+            day: (schedule.used, begin + DAY_ENDS),
+            keeps: Duration::from_millis(schedule.keeps),
             identifies: Vec::new(),
             resumes: 0,
             revoked: 0,
@@ -472,7 +482,9 @@ impl Server {
         let used = day
             .take_while(|(at, _)| now.duration_since(*at) < DAY)
             .count();
-        if u64::try_from(used).unwrap_or(u64::MAX) * 10 > (self.total * 9).max(10) {
+        let before = if now < self.day.1 { self.day.0 } else { 0 };
+        let used = u64::try_from(used).unwrap_or(u64::MAX) + before;
+        if used * 10 > (self.total * 9).max(10) {
             self.violations
                 .push(format!("I9: {used} identifies in a day of {}", self.total));
         }
@@ -520,6 +532,10 @@ impl Server {
         );
         ready.later = std::mem::take(&mut side.odd.slow_ready);
         out.push(ready);
+        if took(&mut side.odd.die_after_ready) {
+            out.push(invalid(false));
+            self.invalidate(shard, 0);
+        }
     }
 
     fn resume(
@@ -565,8 +581,11 @@ impl Server {
             return;
         }
         session.left = None;
-        for (seq, entry) in session.after(seq) {
-            out.push(message(index, *seq, *entry, true, false));
+        let apart = std::mem::take(&mut side.odd.slow_replay);
+        for ((seq, entry), place) in session.after(seq).iter().zip(1..) {
+            let mut message = message(index, *seq, *entry, true, false);
+            message.later = Duration::from_millis((apart * place).min(SLOW_REPLAY_MAX));
+            out.push(message);
         }
         session.last += 1;
         session.entries.push((session.last, Entry::Control));
@@ -606,6 +625,8 @@ impl Server {
             Kind::RefuseResume { times } => odd.refuse_resume = times,
             Kind::ReadyOnResume { times } => odd.ready_on_resume = times,
             Kind::CloseAfterResumed { times } => odd.close_after_resumed = times,
+            Kind::DieAfterReady { times } => odd.die_after_ready = times,
+            Kind::SlowReplay { ms } => odd.slow_replay = ms,
             Kind::NoClose { times } => odd.no_close = times,
             Kind::Garble { count, seq } => (odd.garble, odd.garble_seq) = (count, seq),
             Kind::Forget { code } => {
@@ -656,6 +677,11 @@ impl Server {
             Kind::Ask { times } => {
                 out.extend((0..times).map(|_| plain(What::Ask, r#"{"op":1,"d":null}"#)));
             }
+            Kind::Nag { times } => out.extend((0..times).map(|time| {
+                let mut ask = plain(What::Ask, r#"{"op":1,"d":null}"#);
+                ask.later = Duration::from_secs(2) * time;
+                ask
+            })),
             Kind::StrayAck => out.push(plain(What::Ack, r#"{"op":11}"#)),
             Kind::Hello { interval } => out.push(hello(interval)),
             Kind::Broken { how } => {
