@@ -38,6 +38,7 @@
 mod client;
 mod dice;
 mod drive;
+mod noise;
 mod oracle;
 mod patience;
 mod permits;

@@ -336,8 +336,8 @@ impl Schedule {
         );
         let _infallible = write!(
             text,
-            "shards: {}, concurrency: {}, total: {}, used: {}, keeps: {}, buffer: {}, places: {}, pace: {}, \
-             latency: {}, span: {}, faults: vec![",
+            "shards: {}, concurrency: {}, total: {}, used: {}, keeps: {}, buffer: {}, places: {}, \
+             pace: {}, latency: {}, span: {}, faults: vec![",
             self.shards,
             self.concurrency,
             self.total,

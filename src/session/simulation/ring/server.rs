@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    noise::noise,
     permits::DAY_ENDS,
     schedule::{Kind, Schedule},
 };
@@ -792,19 +793,5 @@ fn message(session: usize, seq: u64, entry: Entry, replay: bool, repeat: bool) -
             );
             Packet::new(what, text)
         }
-    }
-}
-
-/// Messages that mean nothing.
-fn noise(which: u8) -> &'static str {
-    match which {
-        0 => r#"{"op":12,"d":null}"#,
-        1 => r#"{"op":99,"d":{"a":[1,2]}}"#,
-        2 => r#"{"op":3}"#,
-        3 => r#"{"op":18446744073709551615,"d":null}"#,
-        4 => r#"{"op":11,"d":[[[[]]]]}"#,
-        5 => r#"{"op":2,"d":{"token":"x"}}"#,
-        6 => r#"{"op":8,"s":5,"t":"READY","d":{"session_id":"x"}}"#,
-        _ => r#"{"op":6,"s":77777777,"t":"RESUMED","d":null}"#,
     }
 }
