@@ -371,6 +371,8 @@ impl<P: Platform> Session<P> {
         {
             let lost = Notice::SessionLost { last_seq: held.seq };
             self.actions.push_back(Action::Notify(lost));
+            // The next session has three resumes of its own.
+            self.failed_resumes = 0;
         }
     }
 }

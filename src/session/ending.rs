@@ -264,9 +264,6 @@ impl<P: Platform> Session<P> {
         }
         // Given up while it worked, so nothing calls for a longer wait.
         lose |= self.age_max.is_some_and(|max| now >= self.began_at + max);
-        if lose {
-            self.failed_resumes = 0;
-        }
         Ok(Plan { wait, lose })
     }
 

@@ -45,6 +45,28 @@ fn a_resumed_that_is_replayed_is_no_progress() {
 }
 
 #[test]
+fn a_new_session_has_three_resumes_of_its_own() {
+    let mut bench = Bench::resuming(7);
+    for _ in 0..2 {
+        assert!(bench.handshake().contains(r#""op":6"#));
+        bench.cut();
+        bench.until_connect();
+    }
+    bench.reconnect(Reconnect::Fresh);
+    bench.actions();
+    bench.activate();
+    bench.cut();
+    for round in 0..3 {
+        bench.until_connect();
+        let resume = bench.handshake();
+        assert!(resume.contains(r#""op":6"#), "{round}: {resume}");
+        bench.cut();
+    }
+    bench.until_connect();
+    assert!(bench.handshake().contains(r#""op":2"#));
+}
+
+#[test]
 fn the_sixth_quick_return_in_a_minute_waits_one_to_five_seconds() {
     let mut bench = Bench::new(3);
     bench.progress();

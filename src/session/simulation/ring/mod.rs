@@ -32,7 +32,7 @@
 //! | I20 | only the place that READY named is resumed at, and after it failed the base | `oracle` |
 //! | I21 | the same schedule gives the same life | `tests`, by hash |
 //! | I22 | a shard's faults are its own | `tests`, by hash |
-//! | I23 | the credential as given is sent, renewed when refused | `oracle`; flights: `credential` |
+//! | I23 | the credential is the one given, renewed when refused | `oracle`; else `credential` |
 //! | I24 | each input in each state does what the table says | `simulation::matrix` |
 
 mod client;

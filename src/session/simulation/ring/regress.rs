@@ -67,7 +67,64 @@ fn a_replayed_resumed_is_no_progress() -> Schedule {
     }
 }
 
-pub(super) const ALL: [fn() -> Schedule; 1] = [a_replayed_resumed_is_no_progress];
+/// The failed resumes of a session that the user gave up were counted against the next one.
+fn a_new_session_has_three_resumes_of_its_own() -> Schedule {
+    Schedule {
+        seed: 46,
+        profile: Profile::Storm,
+        shards: 1,
+        concurrency: 16,
+        total: 1000,
+        keeps: 180000,
+        buffer: 1,
+        places: 128,
+        pace: 3000,
+        latency: 150,
+        span: 3600000,
+        faults: vec![
+            Fault {
+                at: 1485000,
+                shard: 0,
+                kind: Kind::Cut,
+            },
+            Fault {
+                at: 1515000,
+                shard: 0,
+                kind: Kind::Pause { ms: 600000 },
+            },
+            Fault {
+                at: 1522000,
+                shard: 0,
+                kind: Kind::Blackhole,
+            },
+            Fault {
+                at: 2041000,
+                shard: 0,
+                kind: Kind::RefuseResume { times: 1 },
+            },
+            Fault {
+                at: 2153000,
+                shard: 0,
+                kind: Kind::Pause { ms: 600000 },
+            },
+            Fault {
+                at: 2166000,
+                shard: 0,
+                kind: Kind::Renew { fresh: true },
+            },
+            Fault {
+                at: 2632000,
+                shard: 0,
+                kind: Kind::Cut,
+            },
+        ],
+    }
+}
+
+pub(super) const ALL: [fn() -> Schedule; 2] = [
+    a_replayed_resumed_is_no_progress,
+    a_new_session_has_three_resumes_of_its_own,
+];
 
 #[test]
 fn what_once_failed_does_not_fail_again() {

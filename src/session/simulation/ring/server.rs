@@ -237,6 +237,8 @@ pub(super) struct Server {
     pub(super) revoked: u64,
     /// When tokens expire, by their number.
     pub(super) expires: Vec<Instant>,
+    /// It recycles no connection any more.
+    pub(super) rests: bool,
     pub(super) violations: Vec<String>,
     /// The codes of the close frames that came.
     pub(super) closes: HashSet<u16>,
@@ -255,6 +257,7 @@ impl Server {
             resumes: 0,
             revoked: 0,
             expires: Vec::new(),
+            rests: false,
             violations: Vec::new(),
             closes: HashSet::new(),
         }
@@ -296,7 +299,7 @@ impl Server {
             .conn
             .as_ref()
             .filter(|conn| !conn.closed)?;
-        (self.dialect == Dialect::Qq).then(|| conn.opened + RECYCLE)
+        (self.dialect == Dialect::Qq && !self.rests).then(|| conn.opened + RECYCLE)
     }
 
     /// The session that is living, by its number: the newest, unless it was given up.
@@ -720,7 +723,9 @@ impl Server {
         };
         let session = &side.sessions[index];
         let unread = |(_, entry): &(u64, Entry)| matches!(entry, Entry::Garbled(_, false));
-        if session.last < 4 || session.entries.iter().any(unread) {
+        let last = session.entries.last().map_or(0, |(seq, _)| *seq);
+        let few = session.entries.len() < 4 || last < 4;
+        if few || session.entries.iter().any(unread) {
             // The client might not have got as far.
             return;
         }

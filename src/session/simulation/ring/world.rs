@@ -124,7 +124,14 @@ impl<'a, P: Spoken> World<'a, P> {
         }
         self.until(self.begin + Duration::from_millis(self.schedule.span))?;
         self.calm();
-        let silence = self.now + CALM;
+        let rest = self.now + CALM;
+        let silence = rest + 3 * SILENCE;
+        // A recycle takes longer than the silence, where a credential has to be renewed.
+        self.until(rest)?;
+        self.common.server.rests = true;
+        for index in 0..self.shards.len() {
+            self.refresh(index);
+        }
         self.until(silence)?;
         for shard in &mut self.shards {
             shard.silent = true;
