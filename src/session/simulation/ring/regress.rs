@@ -75,6 +75,7 @@ fn a_new_session_has_three_resumes_of_its_own() -> Schedule {
         shards: 1,
         concurrency: 16,
         total: 1000,
+        used: 0,
         keeps: 180000,
         buffer: 1,
         places: 128,

@@ -19,8 +19,6 @@ pub(super) const INTERVAL_MS: u64 = 41_250;
 /// A QQ connection is recycled after this time.
 const RECYCLE: Duration = Duration::from_mins(30);
 const MINUTE: Duration = Duration::from_mins(1);
-/// The longest that a replay takes.
-const SLOW_REPLAY_MAX: u64 = 120_000;
 const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -588,7 +586,7 @@ impl Server {
         let apart = std::mem::take(&mut side.odd.slow_replay);
         for ((seq, entry), place) in session.after(seq).iter().zip(1..) {
             let mut message = message(index, *seq, *entry, true, false);
-            message.later = Duration::from_millis((apart * place).min(SLOW_REPLAY_MAX));
+            message.later = Duration::from_millis((apart * place).min(120_000));
             out.push(message);
         }
         session.last += 1;
