@@ -177,6 +177,9 @@ impl Buckets {
     }
 
     fn key(&self, shard: u32) -> u32 {
+        if planted!(BucketsByQuotient) {
+            return shard / self.max_concurrency;
+        }
         shard % self.max_concurrency
     }
 
@@ -188,7 +191,7 @@ impl Buckets {
 impl Bucket {
     fn turn(&self, now: Instant) -> Turn {
         match self.free_at {
-            _ if self.held > 0 => Turn::Later,
+            _ if self.held > 0 && !planted!(BucketNotHeld) => Turn::Later,
             Some(at) if at > now => Turn::At(at),
             _ => Turn::Now,
         }

@@ -253,6 +253,9 @@ impl Budget {
 
     /// How many may be used of the total: all but the last tenth, and always one.
     fn usable(&self) -> u64 {
+        if planted!(LastTenthUsed) {
+            return self.total;
+        }
         (self.total - self.total.div_ceil(10)).max(1)
     }
 

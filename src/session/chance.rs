@@ -29,6 +29,9 @@ impl Chance {
 
     /// Equal jitter: in the upper half of `step`.
     pub(crate) fn jittered(&mut self, step: Duration) -> Duration {
+        if planted!(JitterDropped) {
+            return step;
+        }
         self.between(step / 2, step)
     }
 }

@@ -75,7 +75,7 @@ impl Heartbeat {
 
     /// An ack: how long the last beat took, if one was out.
     pub(crate) fn ack(&mut self, now: Instant) -> Option<Duration> {
-        self.unacked = false;
+        self.unacked &= planted!(AckFlagNotCleared);
         let sent = self.sent_at.take()?;
         Some(now.saturating_duration_since(sent))
     }
@@ -94,7 +94,7 @@ impl Heartbeat {
                 Pulse::Quiet
             };
         }
-        if self.unacked && !suspended {
+        if self.unacked && (!suspended || planted!(AckDeadlineNotSuspended)) {
             return Pulse::Dead;
         }
         // After a stall one beat, not a burst of those that were missed.

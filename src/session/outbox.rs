@@ -68,6 +68,9 @@ impl Outbox {
         let lane = self.lanes.iter_mut().find(|lane| lane.is_free(now))?;
         lane.window.book(now);
         let payload = lane.latest.take()?;
+        if planted!(CommandSentAgain) {
+            lane.latest = Some(payload.clone());
+        }
         if sets_state(lane.op, &payload) {
             lane.set = Some(payload.clone());
         }

@@ -5,5 +5,7 @@ mod bench;
 mod endings;
 mod matrix;
 #[cfg(feature = "qq")]
+mod planted;
+#[cfg(feature = "qq")]
 pub(crate) mod ring;
 mod rules;

@@ -9,6 +9,7 @@ use std::{
 use super::{
     dice::Dice,
     oracle::{Found, Item, Oracle},
+    patience::Patience,
     permits::{Permits, Tokens},
     schedule::Schedule,
     server::{Dialect, INTERVAL_MS, Packet, Sent, Server, What},
@@ -39,6 +40,8 @@ pub(super) struct Link {
     /// On the way to the client, and to the server: first in, first out.
     pub(super) down: VecDeque<(Instant, Packet)>,
     pub(super) up: VecDeque<(Instant, Sent)>,
+    /// When the last of those on the way to the client arrives.
+    last: Instant,
     /// Since when nothing reaches the client.
     pub(super) dead: Option<Instant>,
     /// Nothing reaches the server.
@@ -137,10 +140,9 @@ pub(super) struct Common {
 
 impl Common {
     pub(super) fn new(schedule: &Schedule, dialect: Dialect, now: Instant) -> Self {
-        let limits = (schedule.concurrency, schedule.total);
         Self {
-            server: Server::new(dialect, schedule.shards, limits, schedule.keeps),
-            permits: Permits::new(schedule.concurrency, schedule.total),
+            server: Server::new(dialect, schedule, now),
+            permits: Permits::new(schedule, now),
             tokens: Tokens::new(now, dialect == Dialect::Qq),
             places: schedule.places,
             dialling: Vec::new(),
@@ -203,6 +205,7 @@ pub(super) struct Shard<P: Platform> {
     pub(super) buffer_max: usize,
     pub(super) stopped_until: Option<Instant>,
     pub(super) oracle: Oracle,
+    pub(super) patience: Patience,
     pub(super) dice: Dice,
     pub(super) latency: u64,
     pub(super) pace: u64,
@@ -259,6 +262,7 @@ impl<P: Spoken> Shard<P> {
             buffer_max: schedule.buffer,
             stopped_until: None,
             oracle: Oracle::new(P::DIALECT, begin),
+            patience: Patience::new(begin),
             dice: Dice::new(schedule.seed, 100 + index as u64),
             latency: schedule.latency,
             pace: schedule.pace,
@@ -308,6 +312,7 @@ impl<P: Spoken> Shard<P> {
                 .and_then(|url| GatewayUrl::configured(url).ok()),
         });
         self.oracle.restart(now, held);
+        self.patience = Patience::new(now);
         self.commands.clear();
         (self.oracle.last_command, self.presence_set) = (self.commanded, 0);
         self.forbidden = 0;
@@ -423,6 +428,7 @@ impl<P: Spoken> Shard<P> {
                 link.dead = link.dead.map(|_| now);
             }
             self.news_at = now;
+            self.patience.caught_up(now);
             self.give(now, Input::CaughtUp, common);
         }
         self.judge(now, common);
@@ -462,14 +468,14 @@ impl<P: Spoken> Shard<P> {
                 continue;
             };
             let at = now + delay + packet.later;
-            if packet.what == What::Ack && !packet.later.is_zero() {
-                // An ack that is late lets others pass.
-                let place = link.down.partition_point(|(other, _)| *other <= at);
-                link.down.insert(place, (at, packet));
-                continue;
+            // What the server says late lets others pass.
+            let is_late = matches!(packet.what, What::Ack | What::Ask) && !packet.later.is_zero();
+            let at = if is_late { at } else { at.max(link.last) };
+            if !is_late {
+                link.last = at;
             }
-            let last = link.down.back().map_or(at, |(last, _)| *last);
-            link.down.push_back((at.max(last), packet));
+            let place = link.down.partition_point(|(other, _)| *other <= at);
+            link.down.insert(place, (at, packet));
         }
     }
 
@@ -491,9 +497,11 @@ impl<P: Spoken> Shard<P> {
                 self.lived.connects += 1;
                 self.forbidden = 0;
                 self.oracle.connected();
+                self.patience.connected(now);
                 self.link = Some(Link {
                     down: VecDeque::new(),
                     up: VecDeque::new(),
+                    last: now,
                     dead: None,
                     deaf: false,
                     stalled: false,
@@ -543,6 +551,7 @@ impl<P: Spoken> Shard<P> {
                 since: now,
             };
             self.oracle.given();
+            self.patience.permitted(now);
             let text = format!("QQBot t{token}");
             self.give(now, Input::Permit(Token::from(text.as_str())), common);
         } else {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     codec::envelope::Envelope,
-    notice::Notice,
+    notice::{Cause, Notice},
     session::{
         Action, Command, Endpoint, Input, Lost, Session, Shutdown, State, Stop, Timer, Verdict,
     },
@@ -51,6 +51,7 @@ impl<P: Spoken> Shard<P> {
         let state = self.state();
         let what = packet.what;
         self.oracle.hear(what, state);
+        self.patience.hear(now, what);
         match (what, &mut self.link) {
             (What::Ack, Some(link)) => link.unacked = None,
             (What::Ask, Some(link)) if !link.closing => {
@@ -89,6 +90,7 @@ impl<P: Spoken> Shard<P> {
             }
             _ => self.message(now, packet, common),
         }
+        self.oracle.tells_gaps();
         if let What::Hello { interval } = what
             && let Some(link) = &mut self.link
             && !link.closing
@@ -399,11 +401,28 @@ impl<P: Spoken> Shard<P> {
                     }
                     self.lived.found.push(found);
                 }
+                if let Notice::Disconnected { cause, .. } = &notice {
+                    self.ended(now, cause);
+                }
                 if let Some(item) = self.oracle.noticed(now, &notice) {
                     self.put(item, common);
                 }
             }
             Action::Stop(stop) => self.stop(now, stop, common),
+        }
+    }
+
+    /// A connection has ended, and the shard goes on.
+    fn ended(&mut self, now: Instant, cause: &Cause) {
+        let stalled = self.link.as_ref().is_some_and(|link| link.stalled);
+        let unacked = self.oracle.is_beaten() || stalled;
+        let reads = self.reading == Reading::Open;
+        let fault = self.patience.ended(now, cause, reads, unacked);
+        self.oracle.violations.extend(fault);
+        if let Some(code) = cause.close_code()
+            && is_fatal(P::DIALECT, code)
+        {
+            self.accuse(format!("I7: the shard goes on after {code}"));
         }
     }
 

@@ -38,7 +38,9 @@
 mod client;
 mod dice;
 mod drive;
+mod noise;
 mod oracle;
+mod patience;
 mod permits;
 mod regress;
 mod schedule;

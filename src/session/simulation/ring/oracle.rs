@@ -74,6 +74,9 @@ pub(super) struct Oracle {
     /// What the user took last.
     pub(super) taken: Option<(usize, u64)>,
     told_lost: bool,
+    /// Where sequences were left out: what came, and what the user was told.
+    jumps: Vec<(u64, u64)>,
+    told_jumps: Vec<(u64, u64)>,
     last_number: u64,
     pub(super) last_command: u64,
     pub(super) waits: Waits,
@@ -101,6 +104,8 @@ impl Oracle {
             dialled_url: false,
             taken: None,
             told_lost: false,
+            jumps: Vec::new(),
+            told_jumps: Vec::new(),
             last_number: 0,
             last_command: 0,
             waits: Waits::new(now),
@@ -285,7 +290,12 @@ impl Oracle {
 
     fn advance(&mut self, session: usize, seq: u64) {
         match &mut self.held {
-            Some((held, last)) if *held == session => *last = (*last).max(seq),
+            Some((held, last)) if *held == session => {
+                if seq > *last + 1 {
+                    self.jumps.push((*last, seq));
+                }
+                *last = (*last).max(seq);
+            }
             held => {
                 let what = format!("I2: an event of session {session}, held is {held:?}");
                 self.accuse(what);
@@ -297,6 +307,15 @@ impl Oracle {
     pub(super) fn garbled(&mut self, session: usize, seq: u64, readable: bool, state: State) {
         if readable && matches!(state, State::Active | State::AwaitResumed) {
             self.advance(session, seq);
+        }
+    }
+
+    /// A message has been dealt with: the user knows of each gap, and of none that is not.
+    pub(super) fn tells_gaps(&mut self) {
+        let (came, told) = (&mut self.jumps, &mut self.told_jumps);
+        let (came, told) = (std::mem::take(came), std::mem::take(told));
+        if came != told {
+            self.accuse(format!("I3: gaps {came:?}, and the user was told {told:?}"));
         }
     }
 
@@ -343,6 +362,10 @@ impl Oracle {
                 self.failed_resumes = 0;
                 Some(Item::Lost)
             }
+            Notice::Gap { after, next } => {
+                self.told_jumps.push((*after, *next));
+                None
+            }
             _ => None,
         }
     }
@@ -387,7 +410,7 @@ impl Oracle {
 
     /// Five in twenty seconds, the latest wins.
     fn presence(&mut self, now: Instant, number: u64) {
-        if number < self.presence {
+        if number <= self.presence {
             self.accuse(format!("I16: presence {number} after {}", self.presence));
         }
         self.presence = number;
@@ -499,6 +522,11 @@ impl Oracle {
                 "I1: sequence {missing} of session {session} never came"
             ));
         }
+    }
+
+    /// Whether a heartbeat is out that no ack came for.
+    pub(super) const fn is_beaten(&self) -> bool {
+        self.link.beaten
     }
 
     pub(super) fn is_established(&self) -> bool {

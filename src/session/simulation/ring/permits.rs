@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::schedule::Schedule;
 use crate::queue::{
     buckets::{Buckets, Ticket, Turn},
     budget::{Allowance, Budget},
 };
 
+/// When the server's day ends.
+pub(super) const DAY_ENDS: Duration = Duration::from_mins(45);
 const WINDOW: Duration = Duration::from_secs(5);
 /// A credential of QQ lives for so long, and is renewed so much earlier.
 const TOKEN_LIVES: Duration = Duration::from_hours(2);
@@ -26,10 +29,16 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    pub(super) fn new(concurrency: u64, total: u64) -> Self {
+    pub(super) fn new(schedule: &Schedule, now: Instant) -> Self {
+        let mut budget = Budget::new(schedule.total);
+        if schedule.used > 0 {
+            // As discovery tells it.
+            let remaining = schedule.total - schedule.used;
+            budget.update(now, schedule.total, remaining, DAY_ENDS);
+        }
         Self {
-            buckets: Buckets::new(concurrency, WINDOW),
-            budget: Budget::new(total),
+            buckets: Buckets::new(schedule.concurrency, WINDOW),
+            budget,
             waiting: Vec::new(),
             next: None,
             stale: false,

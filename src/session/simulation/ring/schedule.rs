@@ -131,6 +131,14 @@ pub(crate) enum Kind {
     CloseAfterResumed {
         times: u32,
     },
+    /// READY comes, and then op 9 false.
+    DieAfterReady {
+        times: u32,
+    },
+    /// What the next replay brings comes so far apart, for two minutes at most.
+    SlowReplay {
+        ms: u64,
+    },
     /// Our close frame is not answered.
     NoClose {
         times: u32,
@@ -186,6 +194,10 @@ pub(crate) enum Kind {
     },
     /// Op 1, so many times.
     Ask {
+        times: u32,
+    },
+    /// Op 1, so many times, two seconds apart.
+    Nag {
         times: u32,
     },
     /// An ack that nothing calls for.
@@ -250,6 +262,8 @@ pub(crate) struct Schedule {
     pub(crate) concurrency: u64,
     /// Identifies a day.
     pub(crate) total: u64,
+    /// How many of them the server has counted before, in a day that ends after 45 minutes.
+    pub(crate) used: u64,
     /// How long the server keeps a session that nobody is attached to.
     pub(crate) keeps: u64,
     /// Events between the connection and the user.
@@ -293,6 +307,7 @@ impl Schedule {
             shards: options.shards.unwrap_or(drawn),
             concurrency: dice.pick(&[1, 1, 2, 16]),
             total: if small { dice.within(8, 60) } else { 1000 },
+            used: 0,
             keeps: dice.pick(&[HOUR * 12, 600_000, 180_000]),
             buffer: usize::try_from(dice.pick(&[1, 8, 64, 1024])).unwrap_or(1024),
             places: if profile == Profile::Swizzle { 2 } else { 128 },
@@ -301,6 +316,9 @@ impl Schedule {
             span,
             faults: Vec::new(),
         };
+        if small && dice.percent(40) {
+            schedule.used = schedule.total * dice.within(40, 85) / 100;
+        }
         schedule.draw(&mut dice);
         schedule.faults.sort_by_key(|fault| (fault.at, fault.shard));
         schedule
@@ -318,11 +336,12 @@ impl Schedule {
         );
         let _infallible = write!(
             text,
-            "shards: {}, concurrency: {}, total: {}, keeps: {}, buffer: {}, places: {}, pace: {}, \
-             latency: {}, span: {}, faults: vec![",
+            "shards: {}, concurrency: {}, total: {}, used: {}, keeps: {}, buffer: {}, places: {}, \
+             pace: {}, latency: {}, span: {}, faults: vec![",
             self.shards,
             self.concurrency,
             self.total,
+            self.used,
             self.keeps,
             self.buffer,
             self.places,
@@ -364,7 +383,12 @@ impl Schedule {
                     self.push(dice, Kind::Close { code });
                 }
             }
-            Profile::Lawyer => self.scatter(dice, 40 * hours, &[LAW, LAW, USER, PROCESS]),
+            Profile::Lawyer => {
+                self.scatter(dice, 40 * hours, &[LAW, LAW, USER, PROCESS]);
+                if dice.percent(30) {
+                    self.crowd(dice);
+                }
+            }
             Profile::Outage => {
                 self.scatter(dice, 6 * hours, &[NET, CONNECT, SESSION, SHAKE]);
                 self.outages(dice);
@@ -397,6 +421,16 @@ impl Schedule {
         let last = u64::try_from(self.shards - 1).unwrap_or(0);
         let shard = usize::try_from(dice.within(0, last)).unwrap_or(0);
         self.faults.push(Fault { at, shard, kind });
+    }
+
+    /// The user has much to say, and the server asks for heartbeats all the while.
+    fn crowd(&mut self, dice: &mut Dice) {
+        self.push(dice, Kind::Commands { count: 250 });
+        let crowded = self.faults.last().copied();
+        self.faults.extend(crowded.map(|fault| Fault {
+            kind: Kind::Nag { times: 40 },
+            ..fault
+        }));
     }
 
     /// Everybody is cut and nobody comes back, from a minute to the most of the time.
@@ -492,6 +526,10 @@ const SHAKE: &[Draw] = &[
     |d| Kind::NoResumed { times: times(d) },
     |d| Kind::RefuseResume { times: times(d) },
     |d| Kind::CloseAfterResumed { times: times(d) },
+    |d| Kind::DieAfterReady { times: times(d) },
+    |d| Kind::SlowReplay {
+        ms: d.pick(&[100, 2000, 20_000]),
+    },
     |d| Kind::NoClose { times: times(d) },
     |_| Kind::Cut,
     |_| Kind::Reconnect,
@@ -573,6 +611,9 @@ const BEAT: &[Draw] = &[
         times: d.pick(&[1, 1, 2, 30]),
     },
     |_| Kind::StrayAck,
+    |d| Kind::Nag {
+        times: d.pick(&[5, 20, 40]),
+    },
     |d| Kind::Hello {
         interval: d.pick(&[20_000, 41_250, 60_000]),
     },

@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::schedule::Kind;
+use super::{
+    noise::noise,
+    permits::DAY_ENDS,
+    schedule::{Kind, Schedule},
+};
 
 /// The interval that Hello names.
 pub(super) const INTERVAL_MS: u64 = 41_250;
@@ -187,6 +191,8 @@ pub(super) struct Odd {
     refuse_resume: u32,
     ready_on_resume: u32,
     close_after_resumed: u32,
+    die_after_ready: u32,
+    slow_replay: u64,
     no_close: u32,
     garble: u32,
     garble_seq: bool,
@@ -219,6 +225,8 @@ pub(super) struct Server {
     pub(super) sides: Vec<Side>,
     concurrency: u64,
     total: u64,
+    /// What was used of the day before, and when that ends.
+    day: (u64, Instant),
     keeps: Duration,
     /// Every identify that came, and from whom.
     pub(super) identifies: Vec<(Instant, usize)>,
@@ -235,13 +243,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(dialect: Dialect, shards: usize, limits: (u64, u64), keeps: u64) -> Self {
+    pub(super) fn new(dialect: Dialect, schedule: &Schedule, begin: Instant) -> Self {
         Self {
             dialect,
-            sides: (0..shards).map(|_| Side::default()).collect(),
-            concurrency: limits.0,
-            total: limits.1,
-            keeps: Duration::from_millis(keeps),
+            sides: (0..schedule.shards).map(|_| Side::default()).collect(),
+            concurrency: schedule.concurrency,
+            total: schedule.total,
+            day: (schedule.used, begin + DAY_ENDS),
+            keeps: Duration::from_millis(schedule.keeps),
             identifies: Vec::new(),
             resumes: 0,
             revoked: 0,
@@ -475,7 +484,9 @@ impl Server {
         let used = day
             .take_while(|(at, _)| now.duration_since(*at) < DAY)
             .count();
-        if u64::try_from(used).unwrap_or(u64::MAX) * 10 > (self.total * 9).max(10) {
+        let before = if now < self.day.1 { self.day.0 } else { 0 };
+        let used = u64::try_from(used).unwrap_or(u64::MAX) + before;
+        if used * 10 > (self.total * 9).max(10) {
             self.violations
                 .push(format!("I9: {used} identifies in a day of {}", self.total));
         }
@@ -523,6 +534,10 @@ impl Server {
         );
         ready.later = std::mem::take(&mut side.odd.slow_ready);
         out.push(ready);
+        if took(&mut side.odd.die_after_ready) {
+            out.push(invalid(false));
+            self.invalidate(shard, 0);
+        }
     }
 
     fn resume(
@@ -568,8 +583,11 @@ impl Server {
             return;
         }
         session.left = None;
-        for (seq, entry) in session.after(seq) {
-            out.push(message(index, *seq, *entry, true, false));
+        let apart = std::mem::take(&mut side.odd.slow_replay);
+        for ((seq, entry), place) in session.after(seq).iter().zip(1..) {
+            let mut message = message(index, *seq, *entry, true, false);
+            message.later = Duration::from_millis((apart * place).min(120_000));
+            out.push(message);
         }
         session.last += 1;
         session.entries.push((session.last, Entry::Control));
@@ -609,6 +627,8 @@ impl Server {
             Kind::RefuseResume { times } => odd.refuse_resume = times,
             Kind::ReadyOnResume { times } => odd.ready_on_resume = times,
             Kind::CloseAfterResumed { times } => odd.close_after_resumed = times,
+            Kind::DieAfterReady { times } => odd.die_after_ready = times,
+            Kind::SlowReplay { ms } => odd.slow_replay = ms,
             Kind::NoClose { times } => odd.no_close = times,
             Kind::Garble { count, seq } => (odd.garble, odd.garble_seq) = (count, seq),
             Kind::Forget { code } => {
@@ -659,6 +679,11 @@ impl Server {
             Kind::Ask { times } => {
                 out.extend((0..times).map(|_| plain(What::Ask, r#"{"op":1,"d":null}"#)));
             }
+            Kind::Nag { times } => out.extend((0..times).map(|time| {
+                let mut ask = plain(What::Ask, r#"{"op":1,"d":null}"#);
+                ask.later = Duration::from_secs(2) * time;
+                ask
+            })),
             Kind::StrayAck => out.push(plain(What::Ack, r#"{"op":11}"#)),
             Kind::Hello { interval } => out.push(hello(interval)),
             Kind::Broken { how } => {
@@ -771,19 +796,5 @@ fn message(session: usize, seq: u64, entry: Entry, replay: bool, repeat: bool) -
             );
             Packet::new(what, text)
         }
-    }
-}
-
-/// Messages that mean nothing.
-fn noise(which: u8) -> &'static str {
-    match which {
-        0 => r#"{"op":12,"d":null}"#,
-        1 => r#"{"op":99,"d":{"a":[1,2]}}"#,
-        2 => r#"{"op":3}"#,
-        3 => r#"{"op":18446744073709551615,"d":null}"#,
-        4 => r#"{"op":11,"d":[[[[]]]]}"#,
-        5 => r#"{"op":2,"d":{"token":"x"}}"#,
-        6 => r#"{"op":8,"s":5,"t":"READY","d":{"session_id":"x"}}"#,
-        _ => r#"{"op":6,"s":77777777,"t":"RESUMED","d":null}"#,
     }
 }
