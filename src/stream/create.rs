@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_exist_are_left_out() {
-        let config = || Config::new("token", Intents::GUILDS);
+        let config = || Config::new(crate::observe::watch::TOKEN, Intents::GUILDS);
         let all = |range, total| {
             numbers(create_range(range, total, config(), |_, builder| {
                 builder.build()
@@ -236,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_configuration_that_cannot_work_is_the_first_error_of_its_shard() {
-        let config = Config::new("token", Intents::GUILDS);
+        let config = Config::new(crate::observe::watch::TOKEN, Intents::GUILDS);
         let mut shards: Vec<_> = create_range(0..2, 2, config, |id, builder| match id.number() {
             0 => builder.build(),
             _ => builder.gateway_url("CANARY").build(),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{BOT_ID, Bearer, Proof, Refusal, Rule, Table};
 use crate::{
     id::ShardId,
+    local::MARK,
     local::{
         event::{Event, quote},
         http::{Answer, Request},
@@ -39,7 +40,7 @@ pub(super) static TABLE: Table = Table {
     },
     bearer,
     token_number: |_, _| None,
-    session_id: |number| format!("{number:032x}"),
+    session_id: |number| format!("{MARK}{:026x}", number >> 24),
     hello: r#","_trace":["local"]"#,
     message: |op, d| {
         let d = d.unwrap_or("null");
