@@ -375,4 +375,103 @@ mod tests {
         assert!(GatewayUrl::discovered("wss://proxy.example", &base, HOSTS).is_ok());
         assert!(GatewayUrl::discovered("wss://proxy.example:8444", &base, HOSTS).is_err());
     }
+
+    #[test]
+    fn a_configured_url_is_read_into_its_parts() {
+        for (text, tls, host, port, path) in [
+            ("wss://a.example", true, "a.example", 443, "/"),
+            ("ws://localhost", false, "localhost", 80, "/"),
+            ("wss://a.example:80/x/y", true, "a.example", 80, "/x/y"),
+            ("ws://127.0.0.1:443", false, "127.0.0.1", 443, "/"),
+            ("wss://[2001:DB8::1]", true, "2001:db8::1", 443, "/"),
+            ("ws://[::1]/x", false, "::1", 80, "/x"),
+            (
+                "wss://a-1.b-2.example:65535",
+                true,
+                "a-1.b-2.example",
+                65_535,
+                "/",
+            ),
+        ] {
+            let url = GatewayUrl::configured(text).unwrap();
+            assert_eq!((url.is_tls(), url.host()), (tls, host), "{text}");
+            assert_eq!((url.port(), url.path()), (port, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_the_port_that_goes_without_saying() {
+        for (text, shown) in [
+            ("wss://a.example:443", "wss://a.example/"),
+            ("wss://a.example:80", "wss://a.example:80/"),
+            ("ws://localhost:80/x", "ws://localhost/x"),
+            ("ws://localhost:443", "ws://localhost:443/"),
+            ("wss://[::1]:443", "wss://[::1]/"),
+        ] {
+            let url = GatewayUrl::configured(text).unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), shown);
+            assert_eq!(GatewayUrl::configured(shown).as_ref(), Ok(&url));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_told() {
+        for (error, word) in [
+            (UrlError::Malformed, "plain"),
+            (UrlError::Insecure, "wss://"),
+            (UrlError::NotAllowed, "platform"),
+        ] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_taken_up_to_their_limits() {
+        let label = "a".repeat(63);
+        let name = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(name.len(), 253);
+        let path = "p".repeat(super::LEN_MAX - "wss://a.example/".len());
+        for (good, bad) in [
+            (
+                format!("wss://a.example/{path}"),
+                format!("wss://a.example/{path}p"),
+            ),
+            (format!("wss://{name}"), format!("wss://{name}a")),
+            (
+                format!("wss://{label}.example"),
+                format!("wss://{label}a.example"),
+            ),
+        ] {
+            assert!(GatewayUrl::configured(&good).is_ok(), "{}", good.len());
+            let refused = Err(UrlError::Malformed);
+            assert_eq!(GatewayUrl::configured(&bad), refused, "{}", bad.len());
+        }
+    }
+
+    /// Where any host is allowed, what only looks like one is refused all the same.
+    #[test]
+    fn what_only_looks_like_a_host_is_refused_from_the_configuration_too() {
+        for bad in [
+            "wss://a_b.example",
+            "wss://.example",
+            "wss://a..example",
+            "wss://a.example.",
+            "wss://127.1",
+            "wss://2130706433",
+            "wss://0x7f.1",
+            "wss://0x7f000001",
+            "wss://a.0xff",
+            "wss://a.example:0",
+            "wss://a.example/\u{e9}",
+            "wss://a.example/\u{7f}",
+            "ws://127.1",
+        ] {
+            assert_eq!(
+                GatewayUrl::configured(bad),
+                Err(UrlError::Malformed),
+                "{bad}"
+            );
+        }
+    }
 }

@@ -206,6 +206,7 @@ mod tests {
             }
             while let Some(payload) = outbox.take(now, never) {
                 sent.push((now, payload));
+                assert!(sent.len() < 10_000, "more than was given");
             }
         }
         while let Some(at) = outbox.room_at(now) {

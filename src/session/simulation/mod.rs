@@ -2,10 +2,13 @@
 //! whole lives.
 
 mod bench;
+mod edges;
 mod endings;
 mod matrix;
 #[cfg(feature = "qq")]
 mod planted;
+#[cfg(feature = "qq")]
+mod qq;
 #[cfg(feature = "qq")]
 pub(crate) mod ring;
 mod rules;
