@@ -38,13 +38,13 @@ fn every_test_that_the_page_names_is_there() {
     sources(root().join("src"), &mut texts);
     sources(root().join("tests"), &mut texts);
     let functions = texts.iter().flat_map(|text| text.split("fn ").skip(1));
-    let names = functions.filter_map(|rest| rest.split_once("() {"));
-    let names: BTreeSet<_> = names.map(|(name, _)| name).collect();
+    let heads = functions.filter_map(|rest| rest.split_once("() {"));
+    let there: BTreeSet<_> = heads.map(|(name, _)| name).collect();
     let is_test = |word: &&str| word.matches('_').count() >= 3;
     let named: Vec<_> = quoted().filter(is_test).collect();
     assert!(named.len() >= 10, "{named:?}");
     for name in named {
-        assert!(names.contains(name), "`{name}` is no test");
+        assert!(there.contains(name), "`{name}` is no test");
     }
 }
 

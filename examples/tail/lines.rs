@@ -83,7 +83,7 @@ fn ascii(json: &str) -> String {
     for unit in json.encode_utf16() {
         match u8::try_from(unit) {
             Ok(byte @ 0x20..0x7f) => text.push(byte.into()),
-            _ => text.push_str(&format!("\\u{unit:04x}")),
+            _ => text.extend(["\\u".to_owned(), format!("{unit:04x}")]),
         }
     }
     text

@@ -224,7 +224,8 @@ impl Lenient for Scalar {
     }
 }
 
-/// A text that lets whoever has it act for the bot, such as an interaction's token.
+/// A text that lets whoever has it act for the bot, such as an interaction's token or
+/// the id of a session.
 ///
 /// `Debug` shows nothing of it; it is serialized as it is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +236,12 @@ impl SecretText {
     /// The secret itself. Whoever calls this answers for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<CompactString> for SecretText {
+    fn from(text: CompactString) -> Self {
+        Self(text)
     }
 }
 

@@ -183,7 +183,7 @@ fn disconnected(cause: &dyn fmt::Display, resumable: bool, retry_in: Duration) {
     info!(%cause, resumable, retry_in_ms, "disconnected");
 }
 
-/// An error, whoever wrote its text: queues and sources of credentials of the user may quote a peer.
+/// An error, whoever wrote its text: queues and credential sources of the user may quote a peer.
 fn escaped(error: &Error) -> Escaped<String> {
     Escaped(error.to_string())
 }

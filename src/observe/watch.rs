@@ -79,8 +79,8 @@ fn encoded(text: &str) -> Vec<String> {
             .to_string()
             .trim_matches('"')
             .to_owned(),
-        text.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        hex(text),
+        hex(text).to_ascii_uppercase(),
     ];
     for before in 0..3 {
         let bytes = ["\0".repeat(before), text.to_owned()].concat();
@@ -91,6 +91,13 @@ fn encoded(text: &str) -> Vec<String> {
         }
     }
     all
+}
+
+fn hex(text: &str) -> String {
+    text.bytes()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 impl Parts {
@@ -183,6 +190,10 @@ pub(crate) fn problem(record: &[u8]) -> Option<String> {
     if let Some(part) = leak(record) {
         return Some(format!("a log holds {part} of a secret"));
     }
+    // What a test logs as a user's program would is its own text.
+    if memchr::memmem::find(record, b" it::").is_some() {
+        return None;
+    }
     let line = record.strip_suffix(b"\n").unwrap_or(record);
     if !line.iter().all(|byte| (0x20..0x7f).contains(byte)) {
         return Some("a log holds what is no printable ASCII".to_owned());
@@ -230,11 +241,11 @@ impl MakeWriter<'_> for Watch {
 mod tests {
     use base64::{Engine as _, engine::general_purpose};
 
-    use super::{TOKEN, leak, problem, token_of};
+    use super::{TOKEN, hex, leak, problem, token_of};
 
     #[test]
     fn every_part_of_a_secret_is_found_in_every_shape() {
-        let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(TOKEN);
         for part in TOKEN.as_bytes().windows(8) {
             assert!(leak(part).is_some());
             let base64 = general_purpose::STANDARD.encode([b"some ", part, b" more"].concat());
