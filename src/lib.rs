@@ -113,6 +113,10 @@ mod credential;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+// Not for users: what the targets in `tests/fuzz` call.
+#[cfg(all(any(test, fuzzing), feature = "discord", feature = "qq"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "discord")]
 mod guilds;
 #[cfg(feature = "handler")]

@@ -74,22 +74,28 @@ impl GatewayUrl {
             _ => return Err(UrlError::Malformed),
         };
         let authority = uri.authority().ok_or(UrlError::Malformed)?;
-        let host = authority.host().to_ascii_lowercase();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .map_or(host.as_str(), |inner| inner)
-            .to_owned();
-        if !is_host(&host) {
+        let named = authority.host().to_ascii_lowercase();
+        let inner = named.strip_prefix('[');
+        let inner = inner.and_then(|rest| rest.strip_suffix(']'));
+        let host = inner.unwrap_or(&named).to_owned();
+        // Brackets are around addresses with colons, and around nothing else.
+        if !is_host(&host) || host.contains(':') != inner.is_some() {
             return Err(UrlError::Malformed);
         }
-        // `Uri` takes `host:` and `host:99999` for a host without a port.
-        let port = match authority.as_str().rsplit_once(':') {
-            Some((_, after)) if !after.ends_with(']') => {
-                after.parse().map_err(|_| UrlError::Malformed)?
+        // `Uri` takes `host:`, `host:99999` and `host:[]:443` for a host with a port or without.
+        let behind = authority.as_str().strip_prefix(authority.host());
+        let port = match behind.map(|behind| behind.split_once(':')) {
+            Some(Some(("", port))) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                port.parse().map_err(|_| UrlError::Malformed)?
             }
-            _ if tls => 443,
-            _ => 80,
+            Some(None) if behind == Some("") => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            _ => return Err(UrlError::Malformed),
         };
         if port == 0 {
             return Err(UrlError::Malformed);
@@ -280,6 +286,11 @@ mod tests {
             "wss://gateway.discord.gg:",
             "wss://gateway.discord.gg:99999",
             "wss://gateway.discord.gg:443:443",
+            "wss://gateway.discord.gg:[]:443",
+            "wss://gateway.discord.gg:+443",
+            "wss://[gateway.discord.gg]",
+            "wss://[127.0.0.1]",
+            "wss://::1",
             "wss://gateway.discord.gg.",
             "wss://gateway..discord.gg",
             "wss://gateway%2ediscord.gg",
