@@ -82,6 +82,10 @@ fn find_all() -> Vec<Result<Found, String>> {
 /// Goal: the simulation is not blind. Method: faults that libraries of this kind have had are
 /// switched on one at a time, and the first of a thousand runs that shows a violation is shrunk.
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes without optimisation, seconds with --release"
+)]
 fn every_planted_fault_is_found_and_shrinks_to_a_few_faults() {
     let (mut shrunk, mut missed) = (Vec::new(), Vec::new());
     println!("| planted | runs | profile | found by | faults | shrunk |");
