@@ -126,7 +126,8 @@ fn row(code: i64) -> Option<(i64, bool, &'static str)> {
 
 /// The token in an answer. Refusals come with status 200 and a code.
 pub(crate) fn read(status: u16, body: &[u8]) -> Result<Lease, Problem> {
-    // A map, because a structure could also be a list; of a key that is there twice the last counts.
+    // A map, because a structure could also be a list; of a key that is there twice the last
+    // counts.
     let body: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
     let code = body.as_ref().and_then(|body| whole(body.get("code")?));
     if let Some(refused) = code.map(Problem::Code).filter(|code| code.is_fatal()) {
