@@ -25,8 +25,8 @@ pub fn event_decode(data: &[u8]) {
     let Some(name) = frame.event() else {
         return;
     };
-    let changed = changed(frame.data(), changes);
-    let data = changed.as_deref().unwrap_or(frame.data());
+    let other = changed(frame.data(), changes);
+    let data = other.as_deref().unwrap_or_else(|| frame.data());
     holds(
         data,
         |data| discord::Event::decode(&name, data),
@@ -70,10 +70,10 @@ fn holds<T: Debug + PartialEq>(
 fn changed(data: &str, changes: &[u8]) -> Option<String> {
     const CHANGES_MAX: usize = 32;
     let mut changes = Input::new(changes);
-    let mut value: Value = match changes.is_empty() {
-        true => return None,
-        false => serde_json::from_str(data).ok()?,
-    };
+    if changes.is_empty() {
+        return None;
+    }
+    let mut value: Value = serde_json::from_str(data).ok()?;
     for _ in 0..CHANGES_MAX {
         if changes.is_empty() {
             break;

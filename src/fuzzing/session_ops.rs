@@ -50,6 +50,10 @@ enum Link {
     Open,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that hold independently of each other"
+)]
 struct World<P: Platform> {
     session: Session<P>,
     start: Instant,
@@ -405,7 +409,7 @@ fn lost(input: &mut Input) -> Lost {
             status: input.one_of(&[None, Some(401), Some(403), Some(429), Some(503)]),
             retry_after: input
                 .flag()
-                .then(|| Duration::from_secs(input.u64() >> input.byte() % 64)),
+                .then(|| Duration::from_secs(input.u64() >> (input.byte() % 64))),
         },
         1 => Lost::Closed { code: None },
         2 => Lost::Closed {

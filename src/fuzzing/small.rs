@@ -102,21 +102,21 @@ fn is_plain(text: &str, url: &GatewayUrl) {
 pub fn retry_after(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let asked = parts.next().unwrap_or_default();
-    let date = parts.next();
+    let sent = parts.next();
     let parse = transport::retry_after::parse;
-    let delay = parse(asked, date);
+    let delay = parse(asked, sent);
     if let Some(digits) = digits(asked) {
         let exact = digits.parse().unwrap_or(u64::MAX);
         assert_eq!(delay, Some(Duration::from_secs(exact)));
         return;
     }
-    let Some((delay, date)) = delay.zip(date) else {
+    let Some((delay, sent)) = delay.zip(sent) else {
         assert_eq!(delay, None, "a date is relative to another");
         return;
     };
     // The year 9999 is as far as a date goes.
     assert!(delay < Duration::from_hours(24 * 366 * 8030));
-    let back = parse(date, Some(asked)).filter(|_| digits(date).is_none());
+    let back = parse(sent, Some(asked)).filter(|_| digits(sent).is_none());
     assert!(delay.is_zero() || back.is_none_or(|back| back.is_zero()));
 }
 
