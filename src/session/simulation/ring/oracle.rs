@@ -506,9 +506,10 @@ impl Oracle {
         self.taken = Some((session, seq));
     }
 
-    /// At the end nothing may be missing that the session still holds.
+    /// At the end nothing may be missing that the session still holds. A session whose loss was
+    /// told brings nothing more, also where the next one still waits for the day's budget.
     pub(super) fn finish(&mut self, sessions: &[Remembered]) {
-        let Some((session, last)) = self.taken else {
+        let Some((session, last)) = self.taken.filter(|_| !self.told_lost) else {
             return;
         };
         let rest = sessions[session]

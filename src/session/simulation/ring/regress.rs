@@ -1,4 +1,5 @@
-//! Schedules that once showed a bug, as they were printed. Each runs without a violation now.
+//! Schedules that once showed a bug, of the session or of its judge, as they were printed. Each runs
+//! without a violation now.
 
 #![expect(clippy::unreadable_literal, reason = "as printed")]
 
@@ -122,9 +123,92 @@ fn a_new_session_has_three_resumes_of_its_own() -> Schedule {
     }
 }
 
-pub(super) const ALL: [fn() -> Schedule; 2] = [
+/// The judge missed events of a session whose loss was told, while the next one waited for the
+/// budget of the day.
+fn a_session_whose_loss_was_told_brings_nothing_more() -> Schedule {
+    Schedule {
+        seed: 112628,
+        profile: Profile::Outage,
+        shards: 3,
+        concurrency: 1,
+        total: 10,
+        used: 0,
+        keeps: 43200000,
+        buffer: 1024,
+        places: 128,
+        pace: 30000,
+        latency: 800,
+        span: 3600000,
+        faults: vec![
+            Fault {
+                at: 99000,
+                shard: 1,
+                kind: Kind::Close { code: 4003 },
+            },
+            Fault {
+                at: 753000,
+                shard: 2,
+                kind: Kind::NoResumed { times: 3 },
+            },
+            Fault {
+                at: 1908000,
+                shard: 2,
+                kind: Kind::Cut,
+            },
+        ],
+    }
+}
+
+/// The judge took an ack with content for none.
+fn an_ack_is_an_ack_whatever_it_carries() -> Schedule {
+    Schedule {
+        seed: 117921,
+        profile: Profile::Hostile,
+        shards: 1,
+        concurrency: 16,
+        total: 1000,
+        used: 0,
+        keeps: 43200000,
+        buffer: 1024,
+        places: 128,
+        pace: 30000,
+        latency: 20,
+        span: 1560000,
+        faults: vec![
+            Fault {
+                at: 1198000,
+                shard: 0,
+                kind: Kind::Forget { code: 4009 },
+            },
+            Fault {
+                at: 1312000,
+                shard: 0,
+                kind: Kind::LateAcks { ms: 10000 },
+            },
+            Fault {
+                at: 1422000,
+                shard: 0,
+                kind: Kind::Nag { times: 10 },
+            },
+            Fault {
+                at: 1428000,
+                shard: 0,
+                kind: Kind::NoAcks,
+            },
+            Fault {
+                at: 1511000,
+                shard: 0,
+                kind: Kind::Noise { which: 4 },
+            },
+        ],
+    }
+}
+
+pub(super) const ALL: [fn() -> Schedule; 4] = [
     a_replayed_resumed_is_no_progress,
     a_new_session_has_three_resumes_of_its_own,
+    a_session_whose_loss_was_told_brings_nothing_more,
+    an_ack_is_an_ack_whatever_it_carries,
 ];
 
 #[test]

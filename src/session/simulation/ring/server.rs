@@ -107,7 +107,7 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    fn new(what: What, text: String) -> Self {
+    pub(super) fn new(what: What, text: String) -> Self {
         Self {
             text,
             what,
@@ -675,7 +675,7 @@ impl Server {
                     out.extend((0..count).map(|_| unnumbered(session)));
                 }
             }
-            Kind::Noise { which } => out.push(plain(What::Other, noise(which))),
+            Kind::Noise { which } => out.push(noise(which)),
             Kind::Ask { times } => {
                 out.extend((0..times).map(|_| plain(What::Ask, r#"{"op":1,"d":null}"#)));
             }
