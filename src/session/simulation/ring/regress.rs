@@ -1,5 +1,5 @@
-//! Schedules that once showed a bug, of the session or of its judge, as they were printed. Each runs
-//! without a violation now.
+//! Schedules that once showed a bug, of the session or of its judge, as they were printed. Each
+//! runs without a violation now.
 
 #![expect(clippy::unreadable_literal, reason = "as printed")]
 
