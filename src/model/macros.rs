@@ -155,6 +155,31 @@ macro_rules! object {
                 Ok(slots)
             }
 
+            /// As `read`, from the text itself.
+            pub(super) fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                // Constants are patterns: the compiler tells keys apart by length and bytes.
+                struct Names;
+                #[expect(non_upper_case_globals, reason = "named like the fields")]
+                impl Names {
+                    $(
+                        const $field: &'static [u8] = object!(@wire $field $($wire)?).as_bytes();
+                    )*
+                }
+
+                let mut slots = Self::default();
+                let mut key = json.first_key()?;
+                while let Some(name) = key {
+                    match name {
+                        $( Names::$field => slots.$field = object!(@decode $kind json, slots, $ty), )*
+                        _ => json.skip_field(name)?,
+                    }
+                    key = json.next_key()?;
+                }
+                Ok(slots)
+            }
+
             /// The object, or the name of a field that is missing.
             pub(super) fn complete(self) -> Result<$name, &'static str> {
                 Ok($name {
@@ -188,6 +213,15 @@ macro_rules! object {
                     }
                 }
                 deserializer.deserialize_struct(stringify!($name), $slots::FIELDS, Fields)
+            }
+        }
+
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                $( let _guard = $guard; )?
+                $slots::decode(json)?.complete().map_err(|_| $crate::codec::json::Refused)
             }
         }
     };
@@ -245,6 +279,35 @@ macro_rules! object {
         Some(true)
     }};
     (@read $kind:ident $map:ident) => { $map.next_value()? };
+
+    (@decode required $json:ident, $slots:ident, $ty:ty) => {
+        Some($crate::codec::json::Decode::decode($json)?)
+    };
+    (@decode maybe $json:ident, $slots:ident, $ty:ty) => {
+        Some($crate::codec::json::Decode::decode($json)?)
+    };
+    (@decode loose $json:ident, $slots:ident, $ty:ty) => { $crate::model::direct::loose($json)? };
+    (@decode loose_nullable $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode loose_default $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode loose_sparse $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode lenient $json:ident, $slots:ident, $ty:ty) => { super::lenient::decode($json)? };
+    (@decode by_id $json:ident, $slots:ident, $ty:ty) => { $crate::model::direct::by_id($json)? };
+    (@decode by_kind $json:ident, $slots:ident, $ty:ty) => {
+        <$ty as super::slot::ByKind>::decode($json, $slots.kind)?
+    };
+    (@decode marker $json:ident, $slots:ident, $ty:ty) => {{
+        $json.skip()?;
+        Some(true)
+    }};
+    (@decode $kind:ident $json:ident, $slots:ident, $ty:ty) => {
+        $crate::codec::json::Decode::decode($json)?
+    };
 
     (@take required $slot:expr, $wire:expr) => {
         match $slot {
@@ -425,6 +488,16 @@ macro_rules! tagged {
             }
         }
 
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                let _guard = super::nest::Nest::enter::<$crate::codec::json::Refused>()?;
+                $name::complete($slots::decode(json, $name::want)?)
+                    .map_err(|_| $crate::codec::json::Refused)
+            }
+        }
+
         tagged!(@slots $kinds, $slots, $keys { $( $slot [$($slot_wire)?] $slot_ty; )* });
         $(
             tagged!(@struct [$kinds::$variant] $slots, $keys;
@@ -499,6 +572,14 @@ macro_rules! tagged {
         enum $keys { Tag__, $( $slot, )* Other__(compact_str::CompactString) }
 
         impl $keys {
+            fn of(name: &str) -> Self {
+                match name {
+                    "type" => Self::Tag__,
+                    $( object!(@wire $slot $($wire)?) => Self::$slot, )*
+                    other => Self::Other__(other.into()),
+                }
+            }
+
             fn name(&self) -> &str {
                 match self {
                     Self::Tag__ => "type",
@@ -519,11 +600,7 @@ macro_rules! tagged {
                     }
 
                     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<$keys, E> {
-                        Ok(match name {
-                            "type" => $keys::Tag__,
-                            $( object!(@wire $slot $($wire)?) => $keys::$slot, )*
-                            other => $keys::Other__(other.into()),
-                        })
+                        Ok($keys::of(name))
                     }
                 }
                 d.deserialize_identifier(Names)
@@ -566,6 +643,45 @@ macro_rules! tagged {
                             map.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
+                }
+                Ok(slots)
+            }
+
+            /// As `read`, from the text itself.
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+                want: impl Fn(Option<$kinds>, &$keys) -> super::slot::Want,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                use super::slot::Want;
+
+                let mut slots = Self::default();
+                let mut next = json.first_key()?;
+                while let Some(name) = next {
+                    json.hold(name)?;
+                    let name = std::str::from_utf8(name).map_err(|_| $crate::codec::json::Refused)?;
+                    let key = $keys::of(name);
+                    match (want(slots.tag__, &key), &key) {
+                        (Want::Read, $keys::Tag__) => {
+                            let number = $crate::model::direct::loose::<i64>(json)?;
+                            slots.tag__ = number.map($kinds::from);
+                        }
+                        $(
+                            (Want::Read, $keys::$slot) => {
+                                let rest = match slots.tag__ {
+                                    None | Some($kinds::Unknown(_)) => {
+                                        Some((name, &mut slots.rest__))
+                                    }
+                                    Some(_) => None,
+                                };
+                                slots.$slot = super::slot::Slot::decode(json, rest)?;
+                            }
+                        )*
+                        (Want::Text, _) | (Want::Read, $keys::Other__(_)) => {
+                            slots.rest__.take(name, json)?;
+                        }
+                        (Want::Skip, _) => json.skip()?,
+                    }
+                    next = json.next_key()?;
                 }
                 Ok(slots)
             }
@@ -655,6 +771,14 @@ macro_rules! int_enum {
                     .map(Self::from)
             }
         }
+
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                $crate::model::direct::integer(json).map(Self::from)
+            }
+        }
     };
 }
 
@@ -721,6 +845,14 @@ macro_rules! string_enum {
                 deserializer.deserialize_str(Text)
             }
         }
+
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                json.text().map(Self::from)
+            }
+        }
     };
 }
 
@@ -761,6 +893,14 @@ macro_rules! flags {
                     .map(Self::from_bits_retain)
             }
         }
+
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                $crate::model::direct::bits(json).map(Self::from_bits_retain)
+            }
+        }
     };
 
     (@write number $serializer:ident, $bits:expr) => { $serializer.serialize_u64($bits) };
@@ -779,6 +919,12 @@ macro_rules! lenient_objects {
                 ) -> Result<Option<Self>, A::Error> {
                     let object = serde::de::value::MapAccessDeserializer::new(object);
                     serde::Deserialize::deserialize(object).map(Some)
+                }
+
+                fn read_object(
+                    json: &mut $crate::codec::json::Reader<'_>,
+                ) -> Result<Option<Self>, $crate::codec::json::Refused> {
+                    $crate::codec::json::Decode::decode(json).map(Some)
                 }
             }
         )*

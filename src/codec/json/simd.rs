@@ -45,7 +45,7 @@ thread_local! {
     /// How often simd-json took a text.
     static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
     /// Whether `serde_json` is always asked.
-    static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    pub(super) static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// Decodes `text`; `None` where `serde_json` is to be asked.
