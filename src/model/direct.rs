@@ -11,7 +11,8 @@ use crate::{
     id::Id,
 };
 
-/// Any value: `null`, and what `T` makes nothing of, as `None`. See [`Loose`](super::scalar::Loose).
+/// Any value, as [`Loose`](super::scalar::Loose) reads it: `null`, and what `T` makes nothing of,
+/// as `None`.
 pub(crate) fn loose<T: Lenient>(json: &mut Reader<'_>) -> Result<Option<T>, Refused> {
     match json.peek()? {
         b'"' => T::read_text(json),
@@ -40,7 +41,7 @@ pub(crate) fn by_id<K, V: Decode>(
         return Ok(None);
     }
     let mut entries = BTreeMap::new();
-    let mut key = json.first_key()?;
+    let mut key = json.first_key();
     while let Some(name) = key {
         let id = std::str::from_utf8(name).ok().and_then(Id::from_text);
         if let Some(id) = id {
@@ -48,7 +49,7 @@ pub(crate) fn by_id<K, V: Decode>(
         } else {
             json.skip_field(name)?;
         }
-        key = json.next_key()?;
+        key = json.next_key();
     }
     Ok(Some(entries))
 }

@@ -191,10 +191,13 @@ fn parse_usual(text: &[u8]) -> Option<i64> {
     let [h0, h1, b':', i0, i1, b':', s0, s1] = rest_of_time else {
         return None;
     };
-    let micros = match *rest {
-        [b'+', b'0', b'0', b':', b'0', b'0'] | [b'Z'] => 0,
-        [b'.', a, b, c, d, e, f, b'+', b'0', b'0', b':', b'0', b'0'] => {
-            (two(a, b)? * 100 + two(c, d)?) * 100 + two(e, f)?
+    let micros = match rest {
+        b"+00:00" | b"Z" => 0,
+        [b'.', digits @ .., b'+', b'0', b'0', b':', b'0', b'0'] if digits.len() == 6 => {
+            let (pairs, _) = digits.as_chunks();
+            let join =
+                |micros: i64, [tens, ones]: &[u8; 2]| Some(micros * 100 + two(*tens, *ones)?);
+            pairs.iter().try_fold(0, join)?
         }
         _ => return None,
     };

@@ -1,5 +1,5 @@
-//! How is JSON taken apart without being built? Byte by byte where it lies, and in eights where that
-//! pays.
+//! How is JSON taken apart without being built? Byte by byte where it lies, and in eights where
+//! that pays.
 //!
 //! A [`Reader`] stands somewhere in a text and takes what comes next: a key, a text, a number, or a
 //! whole value to skip. It knows the common part of JSON and refuses the rest, be it broken or only
@@ -55,6 +55,8 @@ pub(crate) struct Reader<'a> {
     at: usize,
     /// How many lists and objects are open.
     depth: u32,
+    /// Whether something was refused that there was no other word for.
+    refused: bool,
     /// Where a text with escapes is put together.
     scratch: String,
 }
@@ -65,13 +67,14 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             depth: 0,
+            refused: false,
             scratch: String::new(),
         }
     }
 
     /// Whether nothing but space is left.
     pub(crate) fn is_at_end(&mut self) -> bool {
-        self.peek().is_err() && self.at == self.text.len()
+        self.peek().is_err() && self.at == self.text.len() && !self.refused
     }
 
     /// The first byte of what comes next.
@@ -93,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn eat(&mut self, byte: u8) -> Result<(), Refused> {
+    pub(super) fn eat(&mut self, byte: u8) -> Result<(), Refused> {
         if self.peek()? != byte {
             return Err(Refused);
         }
@@ -102,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn word(&mut self, word: &[u8]) -> Result<(), Refused> {
+    pub(super) fn word(&mut self, word: &[u8]) -> Result<(), Refused> {
         let rest = self.text.as_bytes().get(self.at..).ok_or(Refused)?;
         if !rest.starts_with(word) {
             return Err(Refused);
@@ -129,121 +132,169 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Begins a list or object; whether there is something in it. Where not, it has ended.
     #[inline]
-    fn open(&mut self, bracket: u8) -> Result<(), Refused> {
-        self.eat(bracket)?;
+    pub(super) fn begin(&mut self, open: u8, close: u8) -> Result<bool, Refused> {
+        self.eat(open)?;
         if self.depth >= DEPTH_MAX {
             return Err(Refused);
         }
+        if self.peek()? == close {
+            self.at += 1;
+            return Ok(false);
+        }
         self.depth += 1;
-        Ok(())
+        Ok(true)
     }
 
+    /// Whether more comes in a list or object, behind something. Where not, it has ended.
     #[inline]
-    const fn close(&mut self) {
+    pub(super) fn goes_on(&mut self, close: u8) -> Result<bool, Refused> {
+        let next = self.peek()?;
+        if next != b',' && next != close {
+            return Err(Refused);
+        }
         self.at += 1;
-        self.depth -= 1;
+        self.depth -= u32::from(next == close);
+        Ok(next == b',')
     }
 
-    /// Begins an object: its first key, with what is between that and its value taken; `None` where
-    /// it is empty, and has ended.
+    /// Begins an object: its first key, with what is between that and its value taken. `None` where
+    /// it is empty and has ended, or is refused; then nothing more can be taken, and the reader
+    /// never [is at the end](Self::is_at_end).
     ///
     /// A key is what is before the next quote, and not yet held to be anything: one that equals a
     /// name is that name, and any other is to be [skipped](Self::skip_field).
+    pub(crate) fn first_key(&mut self) -> Option<&'a [u8]> {
+        match self.text.as_bytes().get(self.at..) {
+            Some([b'{', b'"', rest @ ..]) if self.depth < DEPTH_MAX => {
+                if let Some(key) = key(rest) {
+                    self.at += key.len() + 4;
+                    self.depth += 1;
+                    return Some(key);
+                }
+            }
+            Some([b'{', b'}', ..]) if self.depth < DEPTH_MAX => {
+                self.at += 2;
+                return None;
+            }
+            _ => {}
+        }
+        self.rare_key(true)
+    }
+
+    /// The next key of the object that is open, behind a value; else as
+    /// [`first_key`](Self::first_key).
+    pub(crate) fn next_key(&mut self) -> Option<&'a [u8]> {
+        match self.text.as_bytes().get(self.at..) {
+            Some([b',', b'"', rest @ ..]) => {
+                if let Some(key) = key(rest) {
+                    self.at += key.len() + 4;
+                    return Some(key);
+                }
+            }
+            Some([b'}', ..]) => {
+                self.at += 1;
+                self.depth -= 1;
+                return None;
+            }
+            _ => {}
+        }
+        self.rare_key(false)
+    }
+
+    /// A key that is long, or has space around it. Apart, so that the others need few registers.
     #[inline(never)]
-    pub(crate) fn first_key(&mut self) -> Result<Option<&'a [u8]>, Refused> {
-        self.open(b'{')?;
-        if self.peek()? == b'}' {
-            self.close();
+    fn rare_key(&mut self, first: bool) -> Option<&'a [u8]> {
+        let key = self.any_key(first);
+        key.unwrap_or_else(|Refused| {
+            self.at = self.text.len();
+            self.refused = true;
+            None
+        })
+    }
+
+    fn any_key(&mut self, first: bool) -> Result<Option<&'a [u8]>, Refused> {
+        let more = if first {
+            self.begin(b'{', b'}')?
+        } else {
+            self.goes_on(b'}')?
+        };
+        if !more {
             return Ok(None);
         }
-        self.key().map(Some)
-    }
-
-    /// The next key of the object that is open, behind a value; `None` where it has ended.
-    #[inline(never)]
-    pub(crate) fn next_key(&mut self) -> Result<Option<&'a [u8]>, Refused> {
-        match self.peek()? {
-            b',' => {
-                self.at += 1;
-                self.key().map(Some)
-            }
-            b'}' => {
-                self.close();
-                Ok(None)
-            }
-            _ => Err(Refused),
-        }
-    }
-
-    /// A key and what is behind it.
-    #[inline(always)]
-    fn key(&mut self) -> Result<&'a [u8], Refused> {
         self.eat(b'"')?;
         let rest = self.text.as_bytes().get(self.at..).ok_or(Refused)?;
-        let (key, behind) = rest.split_at_checked(quote(rest)?).ok_or(Refused)?;
-        self.at += key.len() + 1;
-        if behind.get(1) == Some(&b':') {
-            self.at += 1;
-        } else {
-            self.eat(b':')?;
-        }
-        Ok(key)
+        let len = memchr::memchr(b'"', rest).ok_or(Refused)?;
+        self.at += len + 1;
+        self.eat(b':')?;
+        Ok(rest.get(..len))
     }
 
     /// Goes over the value of a key that is no name.
     pub(crate) fn skip_field(&mut self, key: &[u8]) -> Result<(), Refused> {
-        self.hold(key)?;
+        Self::hold(key)?;
         self.skip()
     }
 
     /// Holds a key that is no name to be one without escapes. (With one it may be a name after all,
     /// and with an escaped quote it has not ended.)
-    pub(crate) fn hold(&self, key: &[u8]) -> Result<(), Refused> {
-        match special(key) {
-            Ok(_) => Err(Refused),
-            Err(Refused) => Ok(()),
-        }
+    pub(crate) fn hold(key: &[u8]) -> Result<(), Refused> {
+        special(key).map_or(Ok(()), |_| Err(Refused))
     }
 
     /// Begins a list; whether it has an item. Where not, it has ended.
     #[inline]
     pub(crate) fn first_item(&mut self) -> Result<bool, Refused> {
-        self.open(b'[')?;
-        if self.peek()? == b']' {
-            self.close();
-            return Ok(false);
-        }
-        Ok(true)
+        self.begin(b'[', b']')
     }
 
     /// Whether another item comes, behind one. Where not, the list has ended.
     #[inline]
     pub(crate) fn next_item(&mut self) -> Result<bool, Refused> {
-        match self.peek()? {
-            b',' => {
-                self.at += 1;
-                Ok(true)
-            }
-            b']' => {
-                self.close();
-                Ok(false)
-            }
-            _ => Err(Refused),
-        }
+        self.goes_on(b']')
     }
 
     /// A text: where it lies, or put together where it has escapes.
     pub(crate) fn text(&mut self) -> Result<&str, Refused> {
+        if let Some([b'"', rest @ ..]) = self.text.as_bytes().get(self.at..)
+            && let Some(len) = special(rest)
+            && rest.get(len) == Some(&b'"')
+        {
+            let start = self.at + 1;
+            let end = start + len;
+            self.at = end + 1;
+            return self.text.get(start..end).ok_or(Refused);
+        }
+        self.rare_text()
+    }
+
+    /// A text that has escapes, or space before it.
+    #[inline(never)]
+    fn rare_text(&mut self) -> Result<&str, Refused> {
+        match self.text_in_place()? {
+            Some(text) => Ok(text),
+            None => Ok(&self.scratch),
+        }
+    }
+
+    /// A text where it lies; `None` where it has escapes, and is to be [taken](Self::put_together).
+    #[inline]
+    pub(super) fn text_in_place(&mut self) -> Result<Option<&'a str>, Refused> {
         self.eat(b'"')?;
         let rest = self.text.get(self.at..).ok_or(Refused)?;
-        let len = special(rest.as_bytes())?;
+        let len = special(rest.as_bytes()).ok_or(Refused)?;
         if rest.as_bytes().get(len) == Some(&b'"') {
             self.at += len + 1;
-            return rest.get(..len).ok_or(Refused);
+            return rest.get(..len).map(Some).ok_or(Refused);
         }
         self.unescape(self.at + len)?;
-        Ok(&self.scratch)
+        Ok(None)
+    }
+
+    /// The text that was put together last.
+    pub(super) fn put_together(&mut self) -> String {
+        std::mem::take(&mut self.scratch)
     }
 
     /// Puts together a text whose first escape, if it is one, is at `at`.
@@ -263,7 +314,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => return Err(Refused),
             }
-            at = self.at + special(bytes.get(self.at..).ok_or(Refused)?)?;
+            at = self.at + bytes.get(self.at..).and_then(special).ok_or(Refused)?;
         }
     }
 
@@ -426,20 +477,40 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Goes over a text or key, and holds its escapes to be some that have a meaning.
+    /// Goes over a text, and holds its escapes to be some. Half of a pair is one to whoever skips.
     #[inline]
     fn skip_text(&mut self) -> Result<(), Refused> {
-        self.eat(b'"')?;
-        let bytes = self.text.as_bytes();
-        loop {
-            let rest = bytes.get(self.at..).ok_or(Refused)?;
-            let len = special(rest)?;
-            self.at += len + 1;
-            match rest.get(len) {
-                Some(b'"') => return Ok(()),
-                Some(b'\\') => _ = self.escape()?,
-                _ => return Err(Refused),
+        while let Some(kind) = self.skip_to_escape()? {
+            if kind == b'u' {
+                self.at += 1;
+                self.unit()?;
+            } else {
+                self.escape()?;
             }
+        }
+        Ok(())
+    }
+
+    /// Goes over a key and what is behind it. Half of a pair is refused here: serde may be shown
+    /// the key of what it skips.
+    #[inline]
+    fn skip_key(&mut self) -> Result<(), Refused> {
+        while self.skip_to_escape()?.is_some() {
+            self.escape()?;
+        }
+        self.eat(b':')
+    }
+
+    /// Goes over a text to what is behind the next backslash, or to its end.
+    #[inline]
+    fn skip_to_escape(&mut self) -> Result<Option<u8>, Refused> {
+        let rest = self.text.as_bytes().get(self.at..).ok_or(Refused)?;
+        let len = special(rest).ok_or(Refused)?;
+        self.at += len + 1;
+        match rest.get(len) {
+            Some(b'"') => Ok(None),
+            Some(b'\\') => rest.get(len + 1).copied().map(Some).ok_or(Refused),
+            _ => Err(Refused),
         }
     }
 
@@ -452,7 +523,10 @@ impl<'a> Reader<'a> {
         loop {
             // A value, or the beginning of one.
             match self.peek()? {
-                b'"' => self.skip_text()?,
+                b'"' => {
+                    self.at += 1;
+                    self.skip_text()?;
+                }
                 b't' => self.word(b"true")?,
                 b'f' => self.word(b"false")?,
                 b'n' => self.word(b"null")?,
@@ -469,8 +543,8 @@ impl<'a> Reader<'a> {
                         depth += 1;
                         objects = objects << 1 | u128::from(is_object);
                         if is_object {
-                            self.skip_text()?;
-                            self.eat(b':')?;
+                            self.eat(b'"')?;
+                            self.skip_key()?;
                         }
                         continue;
                     }
@@ -487,8 +561,8 @@ impl<'a> Reader<'a> {
                     b',' => {
                         self.at += 1;
                         if is_object {
-                            self.skip_text()?;
-                            self.eat(b':')?;
+                            self.eat(b'"')?;
+                            self.skip_key()?;
                         }
                         break;
                     }
@@ -517,9 +591,30 @@ const fn all(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
+/// The key that begins here, where it is shorter than 16, as nearly all are, and a colon is behind
+/// it.
+#[inline]
+fn key(bytes: &[u8]) -> Option<&[u8]> {
+    let sixteen = u128::from_le_bytes(*bytes.first_chunk()?);
+    #[expect(clippy::cast_possible_truncation, reason = "each half")]
+    let (low, high) = (sixteen as u64, (sixteen >> 64) as u64);
+    let found = zeros(low ^ all(b'"')) & all(0x80);
+    let len = if found != 0 {
+        first(found)
+    } else {
+        let found = zeros(high ^ all(b'"')) & all(0x80);
+        if found == 0 {
+            return None;
+        }
+        8 + first(found)
+    };
+    let (key, behind) = bytes.split_at_checked(len)?;
+    (behind.get(1) == Some(&b':')).then_some(key)
+}
+
 /// Where the first quote, backslash or control byte is.
 #[inline]
-fn special(bytes: &[u8]) -> Result<usize, Refused> {
+fn special(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     while let Some((eight, behind)) = rest.split_first_chunk() {
         let eight = u64::from_le_bytes(*eight);
@@ -527,28 +622,18 @@ fn special(bytes: &[u8]) -> Result<usize, Refused> {
             | zeros(eight ^ all(b'\\'))
             | (eight.wrapping_sub(all(b' ')) & !eight);
         if found & all(0x80) != 0 {
-            return Ok(bytes.len() - rest.len() + first(found));
+            return Some(bytes.len() - rest.len() + first(found));
         }
         rest = behind;
     }
-    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    let found = rest.iter().position(is_special).ok_or(Refused)?;
-    Ok(bytes.len() - rest.len() + found)
+    special_of_few(rest).map(|found| bytes.len() - rest.len() + found)
 }
 
-/// Where the first quote is.
-#[inline]
-fn quote(bytes: &[u8]) -> Result<usize, Refused> {
-    let mut rest = bytes;
-    while let Some((eight, behind)) = rest.split_first_chunk() {
-        let found = zeros(u64::from_le_bytes(*eight) ^ all(b'"'));
-        if found & all(0x80) != 0 {
-            return Ok(bytes.len() - rest.len() + first(found));
-        }
-        rest = behind;
-    }
-    let found = rest.iter().position(|byte| *byte == b'"').ok_or(Refused)?;
-    Ok(bytes.len() - rest.len() + found)
+/// As [`special`], near the end of the text.
+#[inline(never)]
+fn special_of_few(bytes: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    bytes.iter().position(is_special)
 }
 
 /// The upper bit of each byte that is zero, among others. A byte borrows from the next where it is

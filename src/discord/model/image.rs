@@ -48,7 +48,8 @@ impl ImageHash {
     }
 }
 
-/// Four bytes of eight hexadecimal digits. Lower case only, so that what is read is what is written.
+/// Four bytes of eight hexadecimal digits. Lower case only, so that what is read is what is
+/// written.
 fn four(digits: [u8; 8]) -> Option<[u8; 4]> {
     /// A byte in each of the eight.
     const fn all(byte: u8) -> u64 {

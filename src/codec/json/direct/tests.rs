@@ -353,6 +353,50 @@ fn nesting_ends_where_serde_ends_it() {
     }
 }
 
+/// Goal: nothing broken is taken for an end. Method: an object that needs no field, in one that
+/// does not need it, with its keys, colons and commas in every form.
+#[cfg(feature = "discord")]
+#[test]
+fn an_object_that_is_broken_between_its_fields_is_refused_as_a_whole() {
+    let mut taken = 0;
+    for before in ["", " ", ",", "{", "\\", "\"", "x"] {
+        for key in [
+            "web",
+            "w",
+            "",
+            "we\\u0062",
+            "web\\",
+            "web\n",
+            "web\u{7f}",
+            "longer than sixteen",
+        ] {
+            for (open, close) in [("\"", "\""), ("'", "'"), ("", ""), ("\"", ""), ("", "\"")] {
+                for colon in [":", " : ", "::", "", ","] {
+                    for after in [
+                        "",
+                        ",",
+                        " ",
+                        "}",
+                        "]",
+                        ",\"vr\":\"idle\"",
+                        ",\"vr\"",
+                        " \"vr\":1",
+                    ] {
+                        let inner = format!("{{{before}{open}{key}{close}{colon}\"dnd\"{after}}}");
+                        for data in [
+                            format!("{{\"client_status\":{inner},\"user\":{{\"id\":\"1\"}}}}"),
+                            format!("{{\"user\":{{\"id\":\"1\"}},\"client_status\":{inner}}}"),
+                        ] {
+                            taken += u32::from((PLATFORMS[0].agree)("PRESENCE_UPDATE", &data));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(taken > 50, "{taken}");
+}
+
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 #[test]
 fn generated_frames_are_taken_and_read_as_serde_reads_them() {
