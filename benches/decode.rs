@@ -36,7 +36,9 @@ fn main() {
             "none" => |_, _| (),
             _ => panic!("{way}"),
         };
-        events.iter().for_each(|(name, data)| decode(name, data));
+        for (name, data) in &events {
+            decode(name, data);
+        }
         println!("{} events", events.len());
         return;
     }
@@ -71,7 +73,9 @@ fn trace(name: &str) -> Vec<(&'static str, String)> {
 fn best(events: &[(&str, String)]) -> (f64, f64) {
     let time = |decode: fn(&str, &str)| {
         let start = Instant::now();
-        events.iter().for_each(|(name, data)| decode(name, data));
+        for (name, data) in events {
+            decode(name, data);
+        }
         start.elapsed().as_secs_f64() * 1e9 / events.len() as f64
     };
     (0..ROUNDS).fold((f64::MAX, f64::MAX), |(best_direct, best_serde), _| {

@@ -1,9 +1,9 @@
 //! How is an object declared? Once; everything else is generated from the declaration.
 //!
 //! [`object!`], [`tagged!`], [`int_enum!`], [`string_enum!`] and [`flags!`] are the only ways in
-//! which this room declares what is on the wire. Of each declaration both decoders are made: serde's
-//! `Deserialize`, for whoever reads a type on his own, and [`Decode`](crate::codec::json::Decode),
-//! which reads events.
+//! which this room declares what is on the wire. Of each declaration both decoders are made:
+//! serde's `Deserialize`, for whoever reads a type on his own, and
+//! [`Decode`](crate::codec::json::Decode), which reads events.
 
 #[macro_use]
 mod tagged;

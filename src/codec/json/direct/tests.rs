@@ -266,6 +266,8 @@ fn texts_of_all_lengths_and_escapes_are_read_as_serde_reads_them() {
 
 #[test]
 fn numbers_in_every_form_are_read_as_serde_reads_them() {
+    use crate::model::{Decimal, Nonce, RawJson, Scalar, Timestamp, UnixTime};
+
     for number in [
         "0",
         "-0",
@@ -316,7 +318,6 @@ fn numbers_in_every_form_are_read_as_serde_reads_them() {
                     agree(|| crate::codec::json::decode_owned::<Vec<$ty>>(text), text);
                 )*};
             }
-            use crate::model::{Decimal, Nonce, RawJson, Scalar, Timestamp, UnixTime};
             all!(
                 u8,
                 u32,
