@@ -3,7 +3,12 @@
 //! `cargo run --example quickstart` needs nothing else: it starts a gateway in this very process.
 //! With `DISCORD_TOKEN` set it connects to Discord instead, until Ctrl-C.
 
-use std::{collections::BTreeSet, error::Error, time::Duration};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use shardstream::{
@@ -21,6 +26,8 @@ const CUT_AFTER: u64 = 50;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     if let Ok(token) = std::env::var("DISCORD_TOKEN") {

@@ -18,7 +18,7 @@ use crate::{
     queue::{LocalQueue, Queue, local::QueueKey},
     rest::{self, SessionStartLimit},
     shard::{Discovery, Handshakes, ResumeState},
-    transport::{Connector, Dial, Tls},
+    transport::{Connector, Dial, Tls, http::shown},
 };
 
 /// No deadline of more than 30 days is believed: it is a mistake, and times that far ahead could
@@ -365,7 +365,7 @@ impl<P: fmt::Debug> fmt::Debug for Config<P> {
             .field("platform", &self.platform)
             .field("credentials", &format_args!("[redacted]"))
             .field("gateway_url", &self.gateway_url)
-            .field("rest_url", &self.rest_url)
+            .field("rest_url", &shown(&self.rest_url))
             .field("compression", &self.compression)
             .field("tls", &self.tls)
             .field("dialler", &self.dialler)

@@ -161,23 +161,24 @@ impl Error {
     }
 }
 
+/// Shows printable ASCII: what others wrote is escaped, and cut at 256 characters.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Error");
         shown.field("kind", &self.0.kind);
-        shown.field("message", &self.0.message);
+        shown.field("message", &Escaped(&self.0.message));
         if let Some(code) = self.0.close_code {
             shown.field("close_code", &code);
         }
         if let Some(name) = &self.0.event {
-            shown.field("event", name);
+            shown.field("event", &Escaped(name));
         }
         if let Some(seq) = self.0.seq {
             shown.field("seq", &seq);
         }
         if let Some(source) = &self.0.source {
             // Displayed, not debugged: a foreign Debug may show a payload.
-            shown.field("source", &format_args!("{source}"));
+            shown.field("source", &Escaped(source.to_string()));
         }
         shown.finish()
     }
@@ -192,5 +193,59 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// Of text that a peer chose, so much is shown.
+const SHOWN_MAX: usize = 256;
+
+/// Text that a peer chose, fit for a log: printable ASCII, everything else escaped, and cut.
+pub(crate) struct Escaped<T>(pub(crate) T);
+
+impl<T: AsRef<str>> fmt::Display for Escaped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = SHOWN_MAX;
+        for shown in self.0.as_ref().chars().flat_map(char::escape_default) {
+            if left == 0 {
+                return f.write_str("...");
+            }
+            left -= 1;
+            fmt::Write::write_char(f, shown)?;
+        }
+        Ok(())
+    }
+}
+
+/// As a text is, between quotes.
+impl<T: AsRef<str>> fmt::Debug for Escaped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, ErrorKind};
+
+    #[test]
+    fn what_others_wrote_is_escaped_and_cut_where_an_error_is_debugged() {
+        for hostile in [
+            "\u{1b}[31mred",
+            "a\r\nb",
+            "\u{202e}",
+            "\0",
+            "\u{9b}1m",
+            "名",
+        ] {
+            let long = hostile.repeat(1 << 16);
+            let error = Error::new(ErrorKind::Event, long.clone())
+                .with_event(long.as_str())
+                .with_source(long.as_str());
+            let shown = format!("{error:?}");
+            assert!(shown.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+            assert!(shown.len() < 1000, "{}", shown.len());
+            // Who wants all of it asks for it.
+            assert_eq!(error.event_name(), Some(&*long));
+        }
     }
 }

@@ -95,12 +95,28 @@
 #[macro_use]
 mod model;
 
+/// Whether this fault is planted: in no build but the crate's own tests, which show with it that
+/// their simulation finds what it is there to find.
+#[cfg(not(test))]
+macro_rules! planted {
+    ($bug:ident) => {
+        false
+    };
+}
+#[cfg(test)]
+#[macro_use]
+mod planted;
+
 mod codec;
 mod config;
 mod credential;
 #[cfg(feature = "discord")]
 pub mod discord;
 mod error;
+// Not for users: what the targets in `tests/fuzz` call.
+#[cfg(all(any(test, fuzzing), feature = "discord", feature = "qq"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "discord")]
 mod guilds;
 #[cfg(feature = "handler")]

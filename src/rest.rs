@@ -25,7 +25,7 @@ use crate::{
     secret::Token,
     transport::{
         Connector,
-        http::{Answer, HttpUrl, Request},
+        http::{Answer, HttpUrl, Request, shown},
     },
 };
 #[cfg(feature = "http")]
@@ -172,7 +172,7 @@ pub(crate) struct Caller {
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("rest_url", &self.rest_url)
+            .field("rest_url", &shown(&self.rest_url))
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,9 @@ use std::{error::Error, io::Write as _};
 use serde_json::{Value, json};
 use shardstream::Notice;
 
+/// Of each cause of an error, so much is printed.
+const CAUSE_CHARS_MAX: usize = 256;
+
 pub(crate) fn dispatch(shard: u32, name: &str, seq: Option<u64>, replayed: bool, typed: bool) {
     let mut line = json!({"shard": shard, "event": name, "seq": seq});
     if replayed {
@@ -51,7 +54,9 @@ pub(crate) fn error(shard: u32, problem: &dyn Error, kind: &str, fatal: bool) {
     let mut text = problem.to_string();
     let mut source = problem.source();
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        // A server may have written parts of it.
+        let cause_text: String = cause.to_string().chars().take(CAUSE_CHARS_MAX).collect();
+        text = format!("{text}: {cause_text}");
         source = cause.source();
     }
     print(&json!({"shard": shard, "error": text, "kind": kind, "fatal": fatal}));
@@ -65,7 +70,21 @@ pub(crate) fn problem(shard: u32, text: &str, kind: &str) {
 /// One line, flushed. A closed output ends the program, as for any filter.
 fn print(line: &Value) {
     let mut out = std::io::stdout().lock();
+    let line = ascii(&line.to_string());
     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
+}
+
+/// The same JSON in printable ASCII: a name of an event can do nothing to the terminal that it is
+/// printed to. Only within strings can JSON hold anything else.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for unit in json.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte @ 0x20..0x7f) => text.push(byte.into()),
+            _ => text.extend(["\\u".to_owned(), format!("{unit:04x}")]),
+        }
+    }
+    text
 }

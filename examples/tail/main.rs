@@ -14,7 +14,13 @@ mod items;
 mod lines;
 mod sessions;
 
-use std::{collections::BTreeMap, error::Error, io, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,6 +44,8 @@ use self::{
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        // Colours are for terminals; a file shall be plain text.
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     let args = match args::parse() {

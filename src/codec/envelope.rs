@@ -406,5 +406,7 @@ fn unescaped(quoted: &str) -> Option<String> {
     serde_json::from_str(quoted).ok()
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ mod direct;
 mod lean;
 mod reader;
 #[cfg(feature = "simd-json")]
-mod simd;
+pub(crate) mod simd;
 
 use serde::{
     Deserialize, Serialize,
@@ -66,7 +66,7 @@ pub(crate) fn check(text: &str) -> Result<(), DecodeError> {
 }
 
 /// How deep a JSON text is nested.
-fn depth(text: &str) -> usize {
+pub(crate) fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

@@ -4,14 +4,18 @@
 pub(crate) mod flight;
 
 use std::{
-    fmt::Debug,
+    fmt::{self, Debug},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 
 use futures::future::{self, BoxFuture, FutureExt};
 
-use crate::{error::Error, secret::Token, transport::Connector};
+use crate::{
+    error::Error,
+    secret::Token,
+    transport::{Connector, http::shown},
+};
 
 /// What proves who the bot is, and gives a token for each handshake and each REST call.
 ///
@@ -78,7 +82,7 @@ pub trait CredentialSource: Debug + Send + Sync + 'static {
 }
 
 /// For what a token is asked, and by which means it may be fetched.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TokenRequest {
     /// The token given last was refused: one that is cached is not good enough.
@@ -118,6 +122,15 @@ impl TokenRequest {
             rest_url,
             connector,
         }
+    }
+}
+
+impl Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("renew", &self.renew)
+            .field("rest_url", &shown(&self.rest_url))
+            .finish_non_exhaustive()
     }
 }
 

@@ -53,10 +53,13 @@ fn start(builder: Builder) -> Arc<Gateway> {
 }
 
 fn config(gateway: &Arc<Gateway>) -> ConfigBuilder<Discord> {
-    Config::builder("token", Intents::GUILDS | Intents::GUILD_MEMBERS)
-        .gateway_url(gateway.url())
-        .queue(Arc::new(LocalQueue::new()))
-        .dialler(Arc::new(Memory(Arc::clone(gateway))))
+    Config::builder(
+        crate::observe::watch::TOKEN,
+        Intents::GUILDS | Intents::GUILD_MEMBERS,
+    )
+    .gateway_url(gateway.url())
+    .queue(Arc::new(LocalQueue::new()))
+    .dialler(Arc::new(Memory(Arc::clone(gateway))))
 }
 
 impl Bench {

@@ -406,9 +406,9 @@ async fn a_bot_of_qq_is_called_as_well() {
     };
 
     let builder = Gateway::builder().platform(Dialect::Qq);
-    let builder = builder.credentials("102", "CANARY");
+    let builder = builder.credentials("102", crate::observe::watch::CLIENT_SECRET);
     let gateway = Arc::new(builder.patience(Duration::from_hours(1)).start_in_memory());
-    let credentials = Credentials::new("102", "CANARY");
+    let credentials = Credentials::new("102", crate::observe::watch::CLIENT_SECRET);
     let config = Config::builder(credentials, qq::Intents::GROUP_AND_C2C_EVENT)
         .rest_url(gateway.rest_url())
         .dialler(Arc::new(Memory(Arc::clone(&gateway))))

@@ -364,6 +364,10 @@ impl Builder {
     /// # Errors
     ///
     /// The port cannot be listened on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, the port is free.
     pub async fn start(self) -> io::Result<Gateway> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.options.port)).await?;
         let port = listener.local_addr()?.port();

@@ -112,6 +112,8 @@ pub use traffic::Traffic;
 use crate::id::ShardId;
 use world::World;
 
+/// What every secret that a gateway makes up begins with.
+const MARK: &str = "CANARY";
 /// The size of the pipe that [`Gateway::connect`] gives, per direction.
 const PIPE_LEN: usize = 64 << 10;
 
@@ -129,6 +131,9 @@ impl Shared {
 }
 
 /// A gateway server in this process. Dropping it ends all its connections and tasks.
+///
+/// The session ids and access tokens that it makes up begin with `CANARY`: a test that searches
+/// what a bot has written for that word finds those that leaked.
 ///
 /// No method waits for a client, unless it says so.
 pub struct Gateway {
@@ -172,6 +177,10 @@ impl Gateway {
     /// # Errors
     ///
     /// No port can be listened on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, no port is listened on.
     pub async fn start() -> std::io::Result<Self> {
         Self::builder().start().await
     }
@@ -211,9 +220,9 @@ impl Gateway {
         &self.url
     }
 
-    /// Where `/gateway` and `/gateway/bot` are, on QQ also `/users/@me` and
-    /// `/app/getAppAccessToken`, under any prefix: `http://127.0.0.1:PORT`, or with TLS
-    /// `https://localhost:PORT`.
+    /// Where `/gateway`, `/gateway/bot` and `/users/@me` are, on Discord also
+    /// `/oauth2/applications/@me` and on QQ `/app/getAppAccessToken`, under any prefix:
+    /// `http://127.0.0.1:PORT`, or with TLS `https://localhost:PORT`.
     pub fn rest_url(&self) -> &str {
         &self.rest_url
     }
@@ -366,6 +375,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There was none within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds it.
     pub async fn wait_for(&self, wanted: impl FnMut(&Record) -> bool) -> Result<Record, NotSeen> {
         self.wait_for_nth(1, wanted).await
     }
@@ -376,6 +389,10 @@ impl Gateway {
     /// # Errors
     ///
     /// There were fewer within [`Builder::patience`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no record: another call finds them.
     pub async fn wait_for_nth(
         &self,
         nth: usize,

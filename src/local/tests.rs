@@ -712,26 +712,26 @@ async fn rest_tells_url_and_limits_to_whoever_has_the_token() {
 
 #[tokio::test]
 async fn no_token_is_ever_shown() {
-    let gateway = Gateway::builder().token("CANARY").start().await.unwrap();
+    let gateway = Gateway::builder().token("UNSHOWN").start().await.unwrap();
     get(
         &gateway,
-        "GET /gateway/bot HTTP/1.1\r\nAuthorization: Bot CANARY",
+        "GET /gateway/bot HTTP/1.1\r\nAuthorization: Bot UNSHOWN",
     )
     .await;
     let mut bot1 = open(tcp(&gateway).await, "/").await;
     bot1.json().await;
     let mut hello = identify(0, 1);
-    hello["d"]["token"] = json!("CANARY");
+    hello["d"]["token"] = json!("UNSHOWN");
     bot1.send(hello).await;
     let ready = bot1.json().await;
     let mut again = resume(ready["d"]["session_id"].as_str().unwrap(), 1);
-    again["d"]["token"] = json!("CANARY");
+    again["d"]["token"] = json!("UNSHOWN");
     let mut bot2 = open(tcp(&gateway).await, "/").await;
     bot2.json().await;
     bot2.send(again).await;
     assert_eq!(bot2.json().await["t"], "RESUMED");
     let shown = format!("{gateway:?} {:?} {:?}", gateway.log(), gateway.shared);
-    assert!(shown.contains("Identify") && !shown.contains("CANARY"));
+    assert!(shown.contains("Identify") && !shown.contains("UNSHOWN"));
     let lines: Vec<_> = (gateway.log().iter())
         .map(|record| serde_json::to_string(record).unwrap())
         .collect();

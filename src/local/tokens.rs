@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::world::later;
+use super::{MARK, world::later};
 use crate::secret::Token;
 
 /// So long before a token expires the next one is given; the old one stays valid for that time.
@@ -73,7 +73,7 @@ impl Tokens {
             };
         }
         self.count += 1;
-        let text = format!("{:032x}{:032x}", random.u128(..), random.u128(..));
+        let text = format!("{MARK}{:032x}{:032x}", random.u128(..), random.u128(..));
         self.issued.push_back(Issued {
             app_id: app_id.to_owned(),
             number: self.count,

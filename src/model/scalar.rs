@@ -232,7 +232,8 @@ impl Lenient for Scalar {
     }
 }
 
-/// A text that lets whoever has it act for the bot, such as an interaction's token.
+/// A text that lets whoever has it act for the bot, such as an interaction's token or
+/// the id of a session.
 ///
 /// `Debug` shows nothing of it; it is serialized as it is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,6 +244,12 @@ impl SecretText {
     /// The secret itself. Whoever calls this answers for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<CompactString> for SecretText {
+    fn from(text: CompactString) -> Self {
+        Self(text)
     }
 }
 

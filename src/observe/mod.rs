@@ -7,6 +7,8 @@
 
 #[cfg(feature = "metrics")]
 mod meter;
+#[cfg(test)]
+pub(crate) mod watch;
 
 use std::{fmt, time::Duration};
 
@@ -15,18 +17,18 @@ use tracing::{Span, debug, error, info, info_span, trace, warn};
 #[cfg(feature = "metrics")]
 pub(crate) use self::meter::Meter;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Escaped},
     id::ShardId,
     notice::Notice,
     platform::GatewayUrl,
     session::{Counters, State},
 };
 
-/// Of text that a peer chose, so much is shown.
-const SHOWN_MAX: usize = 256;
-
 /// The span of everything that one shard does.
 pub(crate) fn shard(platform: &'static str, id: ShardId) -> Span {
+    // Nothing is logged before a shard is made or a token fetched, so nothing escapes.
+    #[cfg(test)]
+    watch::install();
     info_span!("shard", platform, shard = id.number(), total = id.total())
 }
 
@@ -47,7 +49,7 @@ pub(crate) fn discovered(url: &GatewayUrl) {
 
 /// An attempt to connect failed.
 pub(crate) fn connect_failed(error: &Error, status: Option<u16>) {
-    warn!(%error, status, "could not connect");
+    warn!(error = %escaped(error), status, "could not connect");
 }
 
 /// The server closed the connection.
@@ -57,7 +59,7 @@ pub(crate) fn closed(code: Option<u16>, reason: &str) {
 
 /// The connection ended in another way.
 pub(crate) fn cut(error: &dyn fmt::Display) {
-    debug!(error = %Escaped(&error.to_string()), "the connection was cut");
+    debug!(error = %Escaped(error.to_string()), "the connection was cut");
 }
 
 /// IDENTIFY was handed to the socket.
@@ -72,17 +74,17 @@ pub(crate) fn resume(seq: Option<u64>) {
 
 /// No permit to identify, or no credential, could be had.
 pub(crate) fn permit_refused(error: &Error) {
-    warn!(%error, "no permit or credential");
+    warn!(error = %escaped(error), "no permit or credential");
 }
 
 /// All identifies that may be used of the day's limit are.
 pub(crate) fn budget_spent(error: &Error) {
-    error!(%error, "no identifies are left");
+    error!(error = %escaped(error), "no identifies are left");
 }
 
 /// The limits of identifies could not be asked for anew; the old ones are kept.
 pub(crate) fn limits_not_refreshed(error: &dyn fmt::Display) {
-    warn!(error = %Escaped(&error.to_string()), "the identify limits could not be refreshed");
+    warn!(error = %Escaped(error.to_string()), "the identify limits could not be refreshed");
 }
 
 /// An access token was fetched; it is used for so long.
@@ -91,7 +93,9 @@ pub(crate) fn limits_not_refreshed(error: &dyn fmt::Display) {
     reason = "only some platforms have such tokens, and they may not be built in"
 )]
 pub(crate) fn token_fetched(fresh_for: Duration) {
-    debug!(?fresh_for, "fetched an access token");
+    #[cfg(test)]
+    watch::install();
+    debug!(fresh_for_s = fresh_for.as_secs(), "fetched an access token");
 }
 
 /// A message could not be read.
@@ -139,9 +143,9 @@ pub(crate) fn sent(len: usize) {
 /// The shard has ended.
 pub(crate) fn ended(why: &Error) {
     if why.kind() == ErrorKind::Shutdown {
-        info!(reason = %why, "the shard has ended");
+        info!(reason = %escaped(why), "the shard has ended");
     } else {
-        error!(error = %why, code = why.close_code(), "the shard has ended");
+        error!(error = %escaped(why), code = why.close_code(), "the shard has ended");
     }
 }
 
@@ -157,7 +161,7 @@ pub(crate) fn notice(notice: &Notice) {
         Notice::Gap { after, next } => warn!(after, next, "events are missing"),
         Notice::IdentifyHeldBack { next_in } => {
             warn!(
-                ?next_in,
+                next_in_s = next_in.as_secs(),
                 "identifies are spaced: much of the day's limit is used"
             );
         }
@@ -174,7 +178,14 @@ pub(crate) fn notice(notice: &Notice) {
 }
 
 fn disconnected(cause: &dyn fmt::Display, resumable: bool, retry_in: Duration) {
-    info!(%cause, resumable, ?retry_in, "disconnected");
+    // As a number: `Duration` writes a character beyond ASCII for microseconds.
+    let retry_in_ms = retry_in.as_millis();
+    info!(%cause, resumable, retry_in_ms, "disconnected");
+}
+
+/// An error, whoever wrote its text: queues and credential sources of the user may quote a peer.
+fn escaped(error: &Error) -> Escaped<String> {
+    Escaped(error.to_string())
 }
 
 /// What a metric is made from: what has to be worked out for it alone is, where [`METERED`].
@@ -233,23 +244,6 @@ impl Meter {
     pub(crate) const fn take(&mut self, _: &Measure<'_>) {}
 }
 
-/// Text that a peer chose, fit for a log: printable ASCII, everything else escaped, and cut.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut left = SHOWN_MAX;
-        for shown in self.0.chars().flat_map(char::escape_default) {
-            if left == 0 {
-                return f.write_str("...");
-            }
-            left -= 1;
-            fmt::Write::write_char(f, shown)?;
-        }
-        Ok(())
-    }
-}
-
 /// Everything that is logged, at every level, as text: for tests that look for secrets.
 #[cfg(test)]
 pub(crate) mod capture {
@@ -279,6 +273,7 @@ pub(crate) mod capture {
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            super::watch::judge(bytes);
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
@@ -299,9 +294,9 @@ pub(crate) mod capture {
 
 #[cfg(test)]
 mod tests {
-    use super::{Escaped, capture::Log};
+    use super::capture::Log;
     use crate::{
-        error::{Error, ErrorKind},
+        error::{Error, ErrorKind, Escaped},
         id::ShardId,
     };
 
@@ -310,7 +305,7 @@ mod tests {
         let hostile = "\x1b[31mred\r\nWARN forged \u{202e}\0\"";
         let shown = Escaped(hostile).to_string();
         assert!(shown.bytes().all(|b| (0x20..0x7f).contains(&b)), "{shown}");
-        assert!(Escaped(&"a".repeat(10_000)).to_string().len() <= 259);
+        assert!(Escaped("a".repeat(10_000)).to_string().len() <= 259);
 
         let log = Log::default();
         tracing::subscriber::with_default(log.subscriber(), || {

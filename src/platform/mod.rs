@@ -3,7 +3,12 @@
 
 mod url;
 
-use std::{borrow::Cow, fmt::Debug, ops::RangeInclusive, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -199,12 +204,19 @@ pub struct LatestWins {
 }
 
 /// The part of READY that the conversation rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ready {
     /// The session to resume.
     pub session_id: String,
     /// Where to resume it, as the server wrote it; not yet validated.
     pub resume_url: Option<String>,
+}
+
+/// Shows no part of the session: who has it can take the events over.
+impl Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
 }
 
 /// Why the payload of a known event could not be decoded. Never holds any of the payload.
@@ -216,8 +228,8 @@ pub struct DecodeError {
     pub problem: String,
 }
 
-impl std::fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {
             f.write_str(&self.problem)
         } else {

@@ -74,22 +74,28 @@ impl GatewayUrl {
             _ => return Err(UrlError::Malformed),
         };
         let authority = uri.authority().ok_or(UrlError::Malformed)?;
-        let host = authority.host().to_ascii_lowercase();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .map_or(host.as_str(), |inner| inner)
-            .to_owned();
-        if !is_host(&host) {
+        let named = authority.host().to_ascii_lowercase();
+        let inner = named.strip_prefix('[');
+        let inner = inner.and_then(|rest| rest.strip_suffix(']'));
+        let host = inner.unwrap_or(&named).to_owned();
+        // Brackets are around addresses with colons, and around nothing else.
+        if !is_host(&host) || host.contains(':') != inner.is_some() {
             return Err(UrlError::Malformed);
         }
-        // `Uri` takes `host:` and `host:99999` for a host without a port.
-        let port = match authority.as_str().rsplit_once(':') {
-            Some((_, after)) if !after.ends_with(']') => {
-                after.parse().map_err(|_| UrlError::Malformed)?
+        // `Uri` takes `host:`, `host:99999` and `host:[]:443` for a host with a port or without.
+        let behind = authority.as_str().strip_prefix(authority.host());
+        let port = match behind.map(|behind| behind.split_once(':')) {
+            Some(Some(("", port))) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                port.parse().map_err(|_| UrlError::Malformed)?
             }
-            _ if tls => 443,
-            _ => 80,
+            Some(None) if behind == Some("") => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            _ => return Err(UrlError::Malformed),
         };
         if port == 0 {
             return Err(UrlError::Malformed);
@@ -244,68 +250,74 @@ mod tests {
         }
     }
 
+    /// Forms that parsers disagree on, and hosts that are not the platform's.
+    const HOSTILE: [&str; 58] = [
+        "",
+        " ",
+        "ws://gateway.discord.gg",
+        "http://gateway.discord.gg",
+        "https://gateway.discord.gg",
+        "ftp://gateway.discord.gg",
+        "gateway.discord.gg",
+        "//gateway.discord.gg",
+        "wss:gateway.discord.gg",
+        "wss:/gateway.discord.gg",
+        "wss:///gateway.discord.gg",
+        "wss://",
+        "wss://.",
+        "wss://.discord.gg",
+        "wss://discord.gg.evil.io",
+        "wss://evildiscord.gg",
+        "wss://evil.io",
+        "wss://evil.io/.discord.gg",
+        "wss://evil.io#.discord.gg",
+        "wss://evil.io?.discord.gg",
+        "wss://evil.io\\.discord.gg",
+        "wss://evil.io\\@gateway.discord.gg",
+        "wss://gateway.discord.gg@evil.io",
+        "wss://user@gateway.discord.gg",
+        "wss://user:pass@gateway.discord.gg",
+        "wss://gateway.discord.gg:444",
+        "wss://gateway.discord.gg:0",
+        "wss://gateway.discord.gg:",
+        "wss://gateway.discord.gg:99999",
+        "wss://gateway.discord.gg:443:443",
+        "wss://gateway.discord.gg:[]:443",
+        "wss://gateway.discord.gg:+443",
+        "wss://[gateway.discord.gg]",
+        "wss://[127.0.0.1]",
+        "wss://::1",
+        "wss://gateway.discord.gg.",
+        "wss://gateway..discord.gg",
+        "wss://gateway%2ediscord.gg",
+        "wss://evil.io%00.discord.gg",
+        "wss://gateway.discord.gg/?token=1",
+        "wss://gateway.discord.gg/#x",
+        "wss://gateway.discord.gg\r\nHost: evil.io",
+        "wss://gateway.discord.gg\t",
+        "\u{feff}wss://gateway.discord.gg",
+        "wss://gateway.disc\u{43e}rd.gg",
+        "wss://xn--discrd-9ve.gg",
+        "wss://gateway。discord。gg",
+        "wss://127.0.0.1",
+        "ws://127.0.0.1",
+        "wss://[::1]",
+        "wss://localhost",
+        "wss://192.168.0.1",
+        "wss://8.8.8.8",
+        "wss://2130706433",
+        "wss://0x7f.1",
+        "wss://127.1",
+        "wss://[::ffff:127.0.0.1]",
+        "wss://gateway_x.discord.gg",
+    ];
+
     /// Goal: READY cannot send the token anywhere else. Method: forms that parsers disagree on.
     #[test]
     fn hostile_urls_are_refused() {
         let long = format!("wss://{}.discord.gg", "a".repeat(64 << 10));
         let label = format!("wss://{}.discord.gg", "a".repeat(64));
-        let hostile = [
-            "",
-            " ",
-            "ws://gateway.discord.gg",
-            "http://gateway.discord.gg",
-            "https://gateway.discord.gg",
-            "ftp://gateway.discord.gg",
-            "gateway.discord.gg",
-            "//gateway.discord.gg",
-            "wss:gateway.discord.gg",
-            "wss:/gateway.discord.gg",
-            "wss:///gateway.discord.gg",
-            "wss://",
-            "wss://.",
-            "wss://.discord.gg",
-            "wss://discord.gg.evil.io",
-            "wss://evildiscord.gg",
-            "wss://evil.io",
-            "wss://evil.io/.discord.gg",
-            "wss://evil.io#.discord.gg",
-            "wss://evil.io?.discord.gg",
-            "wss://evil.io\\.discord.gg",
-            "wss://evil.io\\@gateway.discord.gg",
-            "wss://gateway.discord.gg@evil.io",
-            "wss://user@gateway.discord.gg",
-            "wss://user:pass@gateway.discord.gg",
-            "wss://gateway.discord.gg:444",
-            "wss://gateway.discord.gg:0",
-            "wss://gateway.discord.gg:",
-            "wss://gateway.discord.gg:99999",
-            "wss://gateway.discord.gg:443:443",
-            "wss://gateway.discord.gg.",
-            "wss://gateway..discord.gg",
-            "wss://gateway%2ediscord.gg",
-            "wss://evil.io%00.discord.gg",
-            "wss://gateway.discord.gg/?token=1",
-            "wss://gateway.discord.gg/#x",
-            "wss://gateway.discord.gg\r\nHost: evil.io",
-            "wss://gateway.discord.gg\t",
-            "\u{feff}wss://gateway.discord.gg",
-            "wss://gateway.disc\u{43e}rd.gg",
-            "wss://xn--discrd-9ve.gg",
-            "wss://gateway。discord。gg",
-            "wss://127.0.0.1",
-            "ws://127.0.0.1",
-            "wss://[::1]",
-            "wss://localhost",
-            "wss://192.168.0.1",
-            "wss://8.8.8.8",
-            "wss://2130706433",
-            "wss://0x7f.1",
-            "wss://127.1",
-            "wss://[::ffff:127.0.0.1]",
-            "wss://gateway_x.discord.gg",
-            &label,
-            &long,
-        ];
+        let hostile = HOSTILE.into_iter().chain([&*label, &*long]);
         for url in hostile {
             let shown: String = url.chars().take(60).collect();
             assert!(
@@ -313,7 +325,6 @@ mod tests {
                 "{shown}"
             );
         }
-        assert!(hostile.len() >= 40);
     }
 
     #[test]
@@ -374,5 +385,104 @@ mod tests {
         assert!(GatewayUrl::discovered("wss://proxy.example:8443", &base, HOSTS).is_ok());
         assert!(GatewayUrl::discovered("wss://proxy.example", &base, HOSTS).is_ok());
         assert!(GatewayUrl::discovered("wss://proxy.example:8444", &base, HOSTS).is_err());
+    }
+
+    #[test]
+    fn a_configured_url_is_read_into_its_parts() {
+        for (text, tls, host, port, path) in [
+            ("wss://a.example", true, "a.example", 443, "/"),
+            ("ws://localhost", false, "localhost", 80, "/"),
+            ("wss://a.example:80/x/y", true, "a.example", 80, "/x/y"),
+            ("ws://127.0.0.1:443", false, "127.0.0.1", 443, "/"),
+            ("wss://[2001:DB8::1]", true, "2001:db8::1", 443, "/"),
+            ("ws://[::1]/x", false, "::1", 80, "/x"),
+            (
+                "wss://a-1.b-2.example:65535",
+                true,
+                "a-1.b-2.example",
+                65_535,
+                "/",
+            ),
+        ] {
+            let url = GatewayUrl::configured(text).unwrap();
+            assert_eq!((url.is_tls(), url.host()), (tls, host), "{text}");
+            assert_eq!((url.port(), url.path()), (port, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_the_port_that_goes_without_saying() {
+        for (text, shown) in [
+            ("wss://a.example:443", "wss://a.example/"),
+            ("wss://a.example:80", "wss://a.example:80/"),
+            ("ws://localhost:80/x", "ws://localhost/x"),
+            ("ws://localhost:443", "ws://localhost:443/"),
+            ("wss://[::1]:443", "wss://[::1]/"),
+        ] {
+            let url = GatewayUrl::configured(text).unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), shown);
+            assert_eq!(GatewayUrl::configured(shown).as_ref(), Ok(&url));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_told() {
+        for (error, word) in [
+            (UrlError::Malformed, "plain"),
+            (UrlError::Insecure, "wss://"),
+            (UrlError::NotAllowed, "platform"),
+        ] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_taken_up_to_their_limits() {
+        let label = "a".repeat(63);
+        let name = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(name.len(), 253);
+        let path = "p".repeat(super::LEN_MAX - "wss://a.example/".len());
+        for (good, bad) in [
+            (
+                format!("wss://a.example/{path}"),
+                format!("wss://a.example/{path}p"),
+            ),
+            (format!("wss://{name}"), format!("wss://{name}a")),
+            (
+                format!("wss://{label}.example"),
+                format!("wss://{label}a.example"),
+            ),
+        ] {
+            assert!(GatewayUrl::configured(&good).is_ok(), "{}", good.len());
+            let refused = Err(UrlError::Malformed);
+            assert_eq!(GatewayUrl::configured(&bad), refused, "{}", bad.len());
+        }
+    }
+
+    /// Where any host is allowed, what only looks like one is refused all the same.
+    #[test]
+    fn what_only_looks_like_a_host_is_refused_from_the_configuration_too() {
+        for bad in [
+            "wss://a_b.example",
+            "wss://.example",
+            "wss://a..example",
+            "wss://a.example.",
+            "wss://127.1",
+            "wss://2130706433",
+            "wss://0x7f.1",
+            "wss://0x7f000001",
+            "wss://a.0xff",
+            "wss://a.example:0",
+            "wss://a.example/\u{e9}",
+            "wss://a.example/\u{7f}",
+            "ws://127.1",
+        ] {
+            assert_eq!(
+                GatewayUrl::configured(bad),
+                Err(UrlError::Malformed),
+                "{bad}"
+            );
+        }
     }
 }

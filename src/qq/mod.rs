@@ -58,7 +58,7 @@ mod events;
 mod intents;
 pub mod model;
 mod protocol;
-mod token;
+pub(crate) mod token;
 
 pub use credentials::Credentials;
 pub use events::{Event, EventFlags, EventKind};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Hosts;
 use crate::{codec::json, secret::Token};
@@ -60,15 +60,15 @@ pub(super) fn request(app_id: &str, secret: &Token) -> Vec<u8> {
 
 /// A token, as it is sent.
 #[derive(Debug)]
-pub(super) struct Lease {
-    pub(super) token: Token,
+pub(crate) struct Lease {
+    pub(crate) token: Token,
     /// Zero where the answer did not say.
-    pub(super) lifetime: Duration,
+    pub(crate) lifetime: Duration,
 }
 
 /// Why an answer has no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// The platform said why.
     Code(i64),
     /// Another status than 200.
@@ -103,12 +103,12 @@ const CODES: [(i64, bool, &str); 5] = [
 
 impl Problem {
     /// Whether asking again cannot help.
-    pub(super) fn is_fatal(self) -> bool {
+    pub(crate) fn is_fatal(self) -> bool {
         matches!(self, Self::Code(code) if row(code).is_some_and(|(_, fatal, _)| fatal))
     }
 
     /// For the user. A number is all that it holds of the answer.
-    pub(super) fn message(self) -> String {
+    pub(crate) fn message(self) -> String {
         match self {
             Self::Code(code) => {
                 let meaning = row(code).map_or("a code that is not documented", |row| row.2);
@@ -125,17 +125,11 @@ fn row(code: i64) -> Option<(i64, bool, &'static str)> {
 }
 
 /// The token in an answer. Refusals come with status 200 and a code.
-pub(super) fn read(status: u16, body: &[u8]) -> Result<Lease, Problem> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Body {
-        access_token: Value,
-        expires_in: Value,
-        code: Value,
-    }
-
-    let body: Option<Body> = serde_json::from_slice(body).ok();
-    let code = body.as_ref().and_then(|body| whole(&body.code));
+pub(crate) fn read(status: u16, body: &[u8]) -> Result<Lease, Problem> {
+    // A map, because a structure could also be a list; of a key that is there twice the last
+    // counts.
+    let body: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    let code = body.as_ref().and_then(|body| whole(body.get("code")?));
     if let Some(refused) = code.map(Problem::Code).filter(|code| code.is_fatal()) {
         return Err(refused);
     }
@@ -143,10 +137,10 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Lease, Problem> {
         return Err(Problem::Status(status));
     }
     let body = body.ok_or(Problem::Unreadable)?;
-    match body.access_token {
-        Value::String(token) if is_sendable(&token) => Ok(Lease {
+    match body.get("access_token") {
+        Some(Value::String(token)) if is_sendable(token) => Ok(Lease {
             token: Token::new(format!("QQBot {token}")),
-            lifetime: seconds(&body.expires_in).unwrap_or_default(),
+            lifetime: body.get("expires_in").and_then(seconds).unwrap_or_default(),
         }),
         _ => Err(code
             .filter(|code| *code != 0)
@@ -179,7 +173,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 
 /// What is kept between requests.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     /// Until when it serves.
     held: Option<(Token, Instant)>,
     forbidden: u32,
@@ -187,19 +181,19 @@ pub(super) struct Cache {
 
 impl Cache {
     /// The token that serves now.
-    pub(super) fn token(&self, now: Instant) -> Option<Token> {
+    pub(crate) fn token(&self, now: Instant) -> Option<Token> {
         let (token, until) = self.held.as_ref()?;
         (now < *until).then(|| token.clone())
     }
 
     /// The token was refused.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.held = None;
     }
 
     /// Takes a token that was asked for at `asked_at`; it is as old as that. Gives for how long it
     /// serves.
-    pub(super) fn store(&mut self, asked_at: Instant, lease: &Lease) -> Duration {
+    pub(crate) fn store(&mut self, asked_at: Instant, lease: &Lease) -> Duration {
         self.forbidden = 0;
         let minimum = FRESH_MIN.min(lease.lifetime / 2);
         let fresh_for = lease.lifetime.saturating_sub(MARGIN).max(minimum);
@@ -208,7 +202,7 @@ impl Cache {
     }
 
     /// Takes a failure, of which `status` was answered; `true` where asking again cannot help.
-    pub(super) fn fail(&mut self, status: Option<u16>) -> bool {
+    pub(crate) fn fail(&mut self, status: Option<u16>) -> bool {
         if matches!(status, Some(401 | 403)) {
             self.forbidden += 1;
         } else {
@@ -233,6 +227,16 @@ mod tests {
             String::from_utf8(body).unwrap(),
             r#"{"appId":"1\"2","clientSecret":"s\\"}"#
         );
+    }
+
+    #[test]
+    fn an_answer_is_an_object_whose_last_word_counts() {
+        let list = read(200, br#"["ACCESS_TOKEN", "7200", 0]"#);
+        assert_eq!(list.unwrap_err(), Problem::Unreadable);
+        let twice = r#"{"access_token":"A","expires_in":1,"expires_in":7200,"access_token":"B"}"#;
+        let lease = read(200, twice.as_bytes()).unwrap();
+        assert_eq!(lease.token.expose(), "QQBot B");
+        assert_eq!(lease.lifetime, Duration::from_hours(2));
     }
 
     #[test]

@@ -177,6 +177,9 @@ impl Buckets {
     }
 
     fn key(&self, shard: u32) -> u32 {
+        if planted!(BucketsByQuotient) {
+            return shard / self.max_concurrency;
+        }
         shard % self.max_concurrency
     }
 
@@ -188,7 +191,7 @@ impl Buckets {
 impl Bucket {
     fn turn(&self, now: Instant) -> Turn {
         match self.free_at {
-            _ if self.held > 0 => Turn::Later,
+            _ if self.held > 0 && !planted!(BucketNotHeld) => Turn::Later,
             Some(at) if at > now => Turn::At(at),
             _ => Turn::Now,
         }
@@ -207,6 +210,7 @@ mod tests {
     use super::{Buckets, Turn};
 
     const WINDOW: Duration = Duration::from_secs(5);
+    const JUST_BEFORE: Duration = WINDOW.saturating_sub(Duration::from_nanos(1));
 
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -335,6 +339,85 @@ mod tests {
                 let free = buckets.turn(now, next) == Turn::Now;
                 assert_eq!(free, window.is_zero());
             }
+        }
+    }
+
+    #[test]
+    fn a_shard_that_waits_twice_has_two_places() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(1, WINDOW);
+        let [first, second] = [(); 2].map(|()| buckets.join(now, 0));
+        assert!(first < second);
+        buckets.leave(first);
+        assert_eq!(buckets.turn(now, second), Turn::Now);
+    }
+
+    #[test]
+    fn who_comes_before_the_window_is_over_is_of_its_round_and_who_comes_then_is_not() {
+        for (after, number_counts) in [(JUST_BEFORE, true), (WINDOW, false)] {
+            let now = Instant::now();
+            let mut buckets = Buckets::new(1, WINDOW);
+            let early = buckets.join(now, 7);
+            let late = buckets.join(now + after, 0);
+            assert_eq!(late < early, number_counts, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_started_is_remembered_for_one_window() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(8, WINDOW);
+        let mut start = |after: Duration, shard| {
+            let ticket = buckets.join(now, shard);
+            buckets.hold(ticket);
+            buckets.spend(now + after, ticket);
+            buckets.spent.len()
+        };
+        assert_eq!(start(Duration::ZERO, 0), 1);
+        assert_eq!(start(JUST_BEFORE, 1), 2);
+        assert_eq!(start(WINDOW, 2), 2);
+        assert_eq!(start(WINDOW * 3, 3), 1);
+    }
+
+    #[test]
+    fn only_a_lower_ticket_that_could_start_goes_before() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(2, WINDOW);
+        let [zero, one] = [0, 1].map(|shard| buckets.join(now, shard));
+        assert!(!buckets.is_preceded(now, zero), "by nobody");
+        assert!(buckets.is_preceded(now, one), "by 0");
+        buckets.hold(zero);
+        buckets.spend(now, zero);
+        let two = buckets.join(now, 2);
+        assert!(buckets.is_preceded(now, two), "by 1");
+        buckets.hold(one);
+        assert!(!buckets.is_preceded(now, two), "1 has left the queue");
+        let three = buckets.join(now, 3);
+        assert!(!buckets.is_preceded(now, three), "2 has to wait itself");
+        assert!(!buckets.is_preceded(now + JUST_BEFORE, three));
+        assert!(buckets.is_preceded(now + WINDOW, three));
+    }
+
+    #[test]
+    fn so_many_rounds_come_first_as_the_shards_before_fill() {
+        let buckets = Buckets::new(16, WINDOW);
+        for (before, rounds) in [(0, 0), (15, 0), (16, 1), (31, 1), (32, 2), (1000, 62)] {
+            assert_eq!(buckets.earliest(before), WINDOW * rounds, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_only_ever_widened_and_to_an_hour_at_most() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(1, WINDOW);
+        for (told, window) in [(1, 5), (7, 7), (6, 7), (10_000, 3600)] {
+            buckets.widen(seconds(told));
+            let ticket = buckets.join(now, 0);
+            buckets.hold(ticket);
+            buckets.spend(now, ticket);
+            let next = buckets.join(now, 0);
+            assert_eq!(buckets.turn(now, next), Turn::At(now + seconds(window)));
+            buckets.leave(next);
         }
     }
 }

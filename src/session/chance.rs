@@ -29,6 +29,9 @@ impl Chance {
 
     /// Equal jitter: in the upper half of `step`.
     pub(crate) fn jittered(&mut self, step: Duration) -> Duration {
+        if planted!(JitterDropped) {
+            return step;
+        }
         self.between(step / 2, step)
     }
 }
@@ -71,5 +74,46 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(Chance::new(1).between(second, second), second);
         assert_eq!(Chance::new(1).jittered(Duration::ZERO), Duration::ZERO);
+    }
+
+    /// The first numbers that the algorithm's own program gives for this seed.
+    /// <https://prng.di.unimi.it/splitmix64.c>
+    #[test]
+    fn the_numbers_are_those_of_splitmix64() {
+        let mut chance = Chance::new(1_234_567);
+        let first = [(); 5].map(|()| chance.next());
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!(first, expected);
+    }
+
+    #[test]
+    fn a_delay_is_its_share_of_the_range_to_the_nanosecond() {
+        let low = Duration::from_secs(3);
+        for span in [
+            1,
+            999,
+            4_294_967_294,
+            4_294_967_296,
+            5_000_000_001,
+            9_999_999_999_999,
+        ] {
+            for seed in 0..100 {
+                let part = u128::from(Chance::new(seed).next() >> 32);
+                let high = low + Duration::from_nanos(span);
+                let delay = Chance::new(seed).between(low, high);
+                let expected = u128::from(span) * part / u128::from(u32::MAX);
+                assert_eq!(
+                    delay.as_nanos() - low.as_nanos(),
+                    expected,
+                    "{span} with seed {seed}"
+                );
+            }
+        }
     }
 }

@@ -32,6 +32,9 @@ impl<P: Platform> Session<P> {
         }
         self.counters.connects += 1;
         self.forbidden = 0;
+        if planted!(BackoffResetOnConnect) {
+            self.backoff.reset();
+        }
         let beats_before = self.counters.heartbeats;
         self.connection = Some(Connection {
             heartbeat: None,
@@ -49,6 +52,9 @@ impl<P: Platform> Session<P> {
             acks: 0,
         });
         self.wait(State::AwaitHello, now + self.limits.hello, Timer::Hello);
+        if planted!(HelloDeadlineMissing) {
+            self.deadline = None;
+        }
     }
 
     pub(super) fn message(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
@@ -86,7 +92,9 @@ impl<P: Platform> Session<P> {
         if !matches!(self.state, State::Active | State::AwaitResumed) {
             return;
         }
-        if let Some(seq) = seq {
+        if let Some(seq) = seq
+            && !planted!(SeqNotStoredOnGarbled)
+        {
             self.receive(seq);
         }
     }
@@ -229,12 +237,17 @@ impl<P: Platform> Session<P> {
         self.counters.events += 1;
         self.missed_readys = 0;
         self.refused_credentials = 0;
+        if planted!(IdentifyBackoffResetOnReady) {
+            self.identify_backoff.reset();
+        }
         self.establish();
         Verdict::Deliver { replayed: false }
     }
 
     fn resumed(&mut self, message: &Envelope<'_>) {
-        if let Some(seq) = message.header.seq {
+        if let Some(seq) = message.header.seq
+            && !planted!(SeqNotStoredOnResumed)
+        {
             self.receive(seq);
         }
         self.counters.events += 1;
@@ -258,11 +271,14 @@ impl<P: Platform> Session<P> {
     fn sequenced(&mut self, now: Instant, message: &Envelope<'_>) -> Verdict {
         let replayed = self.state == State::AwaitResumed;
         if let Some(seq) = message.header.seq {
-            if !self.receive(seq) {
+            if !self.receive(seq) && !planted!(DuplicatesDelivered) {
                 self.duplicate(now, seq);
                 return Verdict::Internal;
             }
-            self.made_progress();
+            // A RESUMED of a connection before may be part of a replay, and shows nothing.
+            if message.event().as_deref() != Some("RESUMED") {
+                self.made_progress();
+            }
         }
         let verdict = if self.is_repeated(now, message) {
             self.counters.repeated += 1;
@@ -275,11 +291,13 @@ impl<P: Platform> Session<P> {
             if let Some(connection) = &mut self.connection {
                 connection.replayed += 1;
             }
-            self.wait(
-                State::AwaitResumed,
-                now + self.limits.resumed,
-                Timer::Resumed,
-            );
+            if !planted!(ReplayDeadlineNotRenewed) {
+                self.wait(
+                    State::AwaitResumed,
+                    now + self.limits.resumed,
+                    Timer::Resumed,
+                );
+            }
         }
         verdict
     }
@@ -301,7 +319,7 @@ impl<P: Platform> Session<P> {
         if seq <= held.seq {
             return false;
         }
-        if seq - held.seq > 1 {
+        if seq - held.seq > 1 && !planted!(GapNotTold) {
             let (after, next) = (held.seq, seq);
             let gap = Notice::Gap { after, next };
             self.actions.push_back(Action::Notify(gap));
@@ -348,9 +366,13 @@ impl<P: Platform> Session<P> {
 
     /// Forgets the session that is held, and tells the user.
     pub(super) fn lose_session(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.held.take()
+            && !planted!(SessionLostNotTold)
+        {
             let lost = Notice::SessionLost { last_seq: held.seq };
             self.actions.push_back(Action::Notify(lost));
+            // The next session has three resumes of its own.
+            self.failed_resumes = 0;
         }
     }
 }

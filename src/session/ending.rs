@@ -67,7 +67,9 @@ impl<P: Platform> Session<P> {
         let asked = self.believed(retry_after);
         if let Endpoint::Resume(_) = self.dialled {
             // The session may live on behind the base url; the resume url is not tried again.
-            if let Some(held) = &mut self.held {
+            if let Some(held) = &mut self.held
+                && !planted!(ResumeUrlKept)
+            {
                 held.url = None;
             }
             // At once, unless the server asked to be left alone.
@@ -190,7 +192,12 @@ impl<P: Platform> Session<P> {
             self.connection = None;
             self.connect_at(now, now + wait);
         } else {
-            self.actions.push_back(Action::Close(CLOSE_KEEP));
+            let code = if planted!(SessionEndedByClose) {
+                CLOSE_END
+            } else {
+                CLOSE_KEEP
+            };
+            self.actions.push_back(Action::Close(code));
             self.after_close = AfterClose::ConnectAt(now + wait);
             self.wait(State::AwaitClose, now + self.limits.close, Timer::Close);
         }
@@ -210,6 +217,7 @@ impl<P: Platform> Session<P> {
             Cause::InvalidSession { resumable: false } | Cause::SequenceRestarted => {
                 CloseAction::Identify
             }
+            Cause::InvalidSession { .. } if planted!(ResumableSessionLost) => CloseAction::Identify,
             Cause::Reconnect | Cause::Requested => CloseAction::ResumeNow,
             _ => CloseAction::Resume,
         };
@@ -224,7 +232,7 @@ impl<P: Platform> Session<P> {
         let renew = action == CloseAction::RenewCredential
             || (refused && P::REFUSED_IDENTIFY == Refused::RenewCredential);
         if renew {
-            self.renew = true;
+            self.renew = !planted!(CredentialNotRenewed);
             self.refused_credentials += 1;
             if self.refused_credentials > RENEWALS_MAX {
                 return Err(Stop::Credentials { code });
@@ -245,20 +253,17 @@ impl<P: Platform> Session<P> {
         } else if progress {
             wait = self.quick_wait(now, action == CloseAction::ResumeNow);
         }
-        if action == CloseAction::ResumeLater {
+        if action == CloseAction::ResumeLater && !planted!(RateLimitNotWaitedFor) {
             let least = self.limits.rate_limited;
             self.slowed_until = Some(now + self.limits.slowed);
             wait = wait.max(self.chance.between(least, least + RATE_LIMITED_SPREAD));
         }
         if resumed && !progress && !lose {
             self.failed_resumes += 1;
-            lose = self.failed_resumes >= FAILED_RESUMES_MAX;
+            lose = self.failed_resumes >= FAILED_RESUMES_MAX && !planted!(DeadSessionResumed);
         }
         // Given up while it worked, so nothing calls for a longer wait.
         lose |= self.age_max.is_some_and(|max| now >= self.began_at + max);
-        if lose {
-            self.failed_resumes = 0;
-        }
         Ok(Plan { wait, lose })
     }
 
@@ -294,7 +299,7 @@ impl<P: Platform> Session<P> {
             .connection
             .as_mut()
             .is_some_and(|connection| connection.handshake.take().is_some());
-        if unsent || self.state == State::AwaitPermit {
+        if (unsent || self.state == State::AwaitPermit) && !planted!(PermitNotReturned) {
             self.actions.push_back(Action::ReturnPermit);
         }
     }
@@ -311,6 +316,9 @@ impl<P: Platform> Session<P> {
 /// holds on every platform.
 fn close_action<P: Platform>(code: u16) -> CloseAction {
     match P::close_row(code) {
+        Some(row) if planted!(FatalCodeResumed) && row.action == CloseAction::Fatal => {
+            CloseAction::Resume
+        }
         Some(row) => row.action,
         None if (4000..5000).contains(&code) => P::UNKNOWN_CLOSE,
         None => CloseAction::Resume,

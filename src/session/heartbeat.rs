@@ -75,7 +75,7 @@ impl Heartbeat {
 
     /// An ack: how long the last beat took, if one was out.
     pub(crate) fn ack(&mut self, now: Instant) -> Option<Duration> {
-        self.unacked = false;
+        self.unacked &= planted!(AckFlagNotCleared);
         let sent = self.sent_at.take()?;
         Some(now.saturating_duration_since(sent))
     }
@@ -94,7 +94,7 @@ impl Heartbeat {
                 Pulse::Quiet
             };
         }
-        if self.unacked && !suspended {
+        if self.unacked && (!suspended || planted!(AckDeadlineNotSuspended)) {
             return Pulse::Dead;
         }
         // After a stall one beat, not a burst of those that were missed.
@@ -215,5 +215,33 @@ mod tests {
         heart.sent(later);
         assert_eq!(heart.handle_timeout(later, false), Pulse::Quiet);
         assert_eq!(heart.deadline(), later + INTERVAL);
+    }
+
+    #[test]
+    fn a_request_is_answered_at_once_a_second_after_the_last_and_not_before() {
+        let second = Duration::from_secs(1);
+        let less = second.saturating_sub(Duration::from_nanos(1));
+        for (after, at_once) in [(less, false), (second, true)] {
+            let start = Instant::now();
+            let mut heart = heart(start);
+            heart.request(start);
+            heart.sent(start);
+            heart.request(start + after);
+            assert_eq!(heart.is_asked(), at_once, "{after:?}");
+            assert!(!heart.is_due(), "it is none of the scheduled");
+        }
+    }
+
+    #[test]
+    fn a_scheduled_beat_is_due_until_it_is_written() {
+        let start = Instant::now();
+        let mut heart = heart(start);
+        assert_eq!(heart.interval(), INTERVAL);
+        assert!(!heart.is_due());
+        let due = heart.deadline();
+        assert_eq!(heart.handle_timeout(due, false), Pulse::Beat);
+        assert!(heart.is_due() && !heart.is_asked());
+        heart.sent(due);
+        assert!(!heart.is_due());
     }
 }

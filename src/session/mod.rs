@@ -457,7 +457,8 @@ impl<P: Platform> Session<P> {
                 }
                 Timer::Hello => self.end(now, Cause::NoHello),
                 Timer::Ready => {
-                    self.missed_readys = self.missed_readys.saturating_add(1);
+                    let missed = u32::from(!planted!(ReadyDeadlineNotDoubled));
+                    self.missed_readys = self.missed_readys.saturating_add(missed);
                     self.end(now, Cause::NoReady);
                 }
                 Timer::Resumed => self.end(now, Cause::NoResumed),
@@ -505,7 +506,9 @@ impl<P: Platform> Session<P> {
         };
         if beat {
             connection.asked_early = false;
-            connection.window.book(now);
+            if !planted!(HeartbeatsNotCounted) {
+                connection.window.book(now);
+            }
             if let Some(heart) = &mut connection.heartbeat {
                 heart.sent(now);
             }
@@ -547,7 +550,7 @@ impl<P: Platform> Session<P> {
     pub(crate) fn wants_command(&mut self, now: Instant) -> bool {
         let kept_free = self.kept_free(now);
         let room = |connection: &mut Connection| connection.window.has_room(now, kept_free);
-        self.state == State::Active
+        self.takes_commands()
             && self.outbox.wants_command(now)
             && self.connection.as_mut().is_some_and(room)
     }
@@ -589,7 +592,7 @@ impl<P: Platform> Session<P> {
 
     fn transmit_command(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         let kept_free = self.kept_free(now);
-        if self.state == State::Active
+        if self.takes_commands()
             && let Some(connection) = &mut self.connection
             && connection.window.has_room(now, kept_free)
             && let Some(payload) = self.outbox.take(now, P::sets_state)
@@ -651,13 +654,20 @@ impl<P: Platform> Session<P> {
     fn silence_at(&self) -> Option<Instant> {
         let interval = self.beating()?.interval();
         let connection = self.open().filter(|connection| !connection.paused)?;
-        Some(connection.heard_at + interval + self.limits.silence_margin)
+        let beats = if planted!(SilenceHeardLate) { 2 } else { 1 };
+        Some(connection.heard_at + interval * beats + self.limits.silence_margin)
+    }
+
+    /// Whether a session is live that the user's commands may go to.
+    fn takes_commands(&self) -> bool {
+        let early = planted!(CommandsInReplay) && self.state == State::AwaitResumed;
+        self.state == State::Active || early
     }
 
     /// When something that waits for the send window may be sent.
     fn room_at(&self, now: Instant) -> Option<Instant> {
         let window = &self.open()?.window;
-        let command = (self.state == State::Active).then(|| self.command_at(window, now));
+        let command = self.takes_commands().then(|| self.command_at(window, now));
         let all = self.limits.sends_max;
         let asked = self
             .beating()?
@@ -691,6 +701,9 @@ impl<P: Platform> Session<P> {
     /// Places of the send window that commands leave free: for the scheduled heartbeats, for one
     /// that the server asks for, and after it complained half of all.
     fn kept_free(&self, now: Instant) -> usize {
+        if planted!(NoRoomForHeartbeats) {
+            return 0;
+        }
         let all = self.limits.sends_max;
         let slowed = self.slowed_until.is_some_and(|until| now < until);
         let used = if slowed { all.div_ceil(2) } else { all };

@@ -115,8 +115,11 @@ mod tests {
                 sends.book(now);
                 let at = now + chance.between(Duration::ZERO, Duration::from_secs(1));
                 arrived.push(arrived.last().map_or(at, |last| at.max(*last)));
+                assert!(arrived.len() < 3000, "there is always room");
             }
-            now = sends.room_at(now, 0).expect("room comes back");
+            let room = sends.room_at(now, 0).expect("room comes back");
+            assert!(room > now, "it had come");
+            now = room;
         }
         for (index, at) in arrived.iter().enumerate() {
             let earlier = arrived[..=index].iter();
@@ -135,5 +138,25 @@ mod tests {
         assert_eq!(sends.room_at(now, 2), None);
         assert!(sends.has_room(now, 1));
         assert_eq!(sends.room_at(now, 1), None);
+    }
+
+    /// Goal: what has left the window counts for nothing, though nobody has forgotten it yet.
+    #[test]
+    fn room_is_told_also_while_what_is_over_has_not_been_forgotten() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let mut sends = SendWindow::new(3, Duration::from_mins(1));
+        for secs in [0, 10, 20] {
+            sends.book(at(secs));
+        }
+        // One is over, and the others leave it at 71 and 81.
+        for (reserve, room) in [(0, None), (1, Some(at(71))), (2, Some(at(81))), (3, None)] {
+            assert_eq!(sends.room_at(at(65), reserve), room, "{reserve}");
+        }
+        // All but the last are over.
+        for (reserve, room) in [(1, None), (2, Some(at(81)))] {
+            assert_eq!(sends.room_at(at(75), reserve), room, "{reserve}");
+        }
+        assert_eq!(sends.sends.len(), 3);
     }
 }

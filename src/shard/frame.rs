@@ -11,7 +11,7 @@ use crate::{
         envelope::{Envelope, Header, Span},
         json,
     },
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Escaped},
     notice::Notice,
     platform::{DecodeError, Platform},
 };
@@ -264,7 +264,7 @@ impl fmt::Debug for Frame {
         f.debug_struct("Frame")
             .field("op", &self.op())
             .field("seq", &self.seq())
-            .field("event_name", &self.event_name())
+            .field("event_name", &self.event_name().map(Escaped))
             .field("replayed", &self.replayed())
             .field("len", &self.place.len)
             .finish_non_exhaustive()

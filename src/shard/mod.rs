@@ -188,12 +188,16 @@ impl<P: Platform> Shard<P> {
 
     /// The next raw message: for who forwards frames, or decodes into types of their own.
     ///
-    /// Order, errors and cancel safety are those of [`next_event`](Self::next_event), but nothing
-    /// is decoded, so there is no [`ErrorKind::Event`].
+    /// Order and errors are those of [`next_event`](Self::next_event), but nothing is decoded, so
+    /// there is no [`ErrorKind::Event`].
     ///
     /// # Errors
     ///
     /// As [`next_event`](Self::next_event).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, nothing is taken: the next call gives the message.
     pub async fn next_message(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_entry(cx)).await?;
         self.message_taken()
@@ -283,7 +287,10 @@ impl<P: Platform> Shard<P> {
     /// With [`Shutdown::End`] the events in the buffer can still be taken, and the future gives
     /// `None`. The first of several calls decides.
     ///
-    /// The shutdown begins with the call. Dropping the future, or the shard, does not stop it.
+    /// # Cancel safety
+    ///
+    /// The shutdown begins with the call. Dropping the future, or the shard, does not stop it:
+    /// another call gives what is left to give.
     pub fn shutdown(
         &self,
         how: Shutdown,
@@ -409,7 +416,7 @@ fn decode<P: Platform>(envelope: &Envelope<'_>, replayed: bool) -> (Meta, Result
 }
 
 /// Items are what [`next_event`](Shard::next_event) gives, with what is around each event. The
-/// stream ends after the fatal error.
+/// stream ends after the fatal error. Dropping a future of `next` loses nothing.
 impl<P: Platform> Stream for Shard<P> {
     type Item = (Meta, Result<P::Event, Error>);
 

@@ -241,7 +241,7 @@ impl<E: OwnEvent, P: Platform> TypedShard<E, P> {
 }
 
 /// Items are what [`next_event`](TypedShard::next_event) gives, with what is around each event.
-/// The stream ends after the fatal error.
+/// The stream ends after the fatal error. Dropping a future of `next` loses nothing.
 impl<E, P> Stream for TypedShard<E, P>
 where
     E: for<'a> OwnEvent<Event<'a> = E>,

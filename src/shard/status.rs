@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::FutureExt;
 use tokio::sync::watch;
 
 use crate::{
@@ -248,13 +247,12 @@ impl Watch {
     ///
     /// A change that nobody was waiting for is given by the next call.
     pub async fn changed(&mut self) -> Option<Status> {
-        let changed = match self.0.changed().now_or_never() {
-            Some(changed) => changed,
-            // Nothing follows the end, though a handle may keep the channel open.
-            None if self.is_dead() => return None,
-            None => self.0.changed().await,
-        };
-        changed.ok()?;
+        // Nothing follows the end, though a handle may keep the channel open. Asked in this order,
+        // for a shard that ends in between has a change to tell.
+        if self.is_dead() && matches!(self.0.has_changed(), Ok(false)) {
+            return None;
+        }
+        self.0.changed().await.ok()?;
         Some(self.0.borrow_and_update().clone())
     }
 
@@ -276,6 +274,7 @@ impl Watch {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use futures::future::FutureExt;
     use tokio::sync::watch;
 
     use super::{Health, Latency, Status, Watch};
@@ -311,5 +310,20 @@ mod tests {
         assert!(watch.changed().await.is_none());
         drop(sender);
         assert!(watch.changed().await.is_none());
+    }
+
+    /// A task that has done much in one turn is told by tokio to wait where nothing is to be
+    /// waited for.
+    #[tokio::test]
+    async fn a_watch_tells_of_the_end_also_in_a_task_that_must_yield() {
+        let (sender, receiver) = watch::channel(Status::new(Instant::now()));
+        let mut watch = Watch::new(receiver);
+        let why = Error::new(ErrorKind::Shutdown, "ended");
+        sender.send_modify(|status| status.health = Health::Dead { why });
+        let work = tokio::sync::Semaphore::new(1);
+        let turns = std::iter::repeat_with(|| work.acquire().now_or_never());
+        let turns = turns.take(10_000).take_while(Option::is_some).count();
+        assert!(turns < 10_000, "the turn has an end");
+        assert!(watch.changed().await.is_some());
     }
 }

@@ -119,6 +119,10 @@ pub trait Recommend: Sync {
     /// # Errors
     ///
     /// As [`rest::Client::gateway_bot`](crate::rest::Client::gateway_bot).
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped before it is done; the call is then repeated, if at all.
     fn recommended(&self) -> BoxFuture<'_, Result<GatewayBot, rest::Error>>;
 
     /// The REST base that is asked, where it is known: one on this machine may name a gateway on
@@ -167,6 +171,10 @@ impl Recommend for rest::Client {
 ///
 /// The platform could not be asked, or named a gateway that is not its own. Nothing was connected;
 /// the call may be repeated unless the error [is fatal](rest::Error::is_fatal).
+///
+/// # Cancel safety
+///
+/// Dropped before it is done, no shard was made, and nothing is kept of the call.
 #[cfg(feature = "http")]
 pub async fn create_recommended<P, C, F>(
     client: &C,
@@ -206,7 +214,7 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_exist_are_left_out() {
-        let config = || Config::new("token", Intents::GUILDS);
+        let config = || Config::new(crate::observe::watch::TOKEN, Intents::GUILDS);
         let all = |range, total| {
             numbers(create_range(range, total, config(), |_, builder| {
                 builder.build()
@@ -228,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_configuration_that_cannot_work_is_the_first_error_of_its_shard() {
-        let config = Config::new("token", Intents::GUILDS);
+        let config = Config::new(crate::observe::watch::TOKEN, Intents::GUILDS);
         let mut shards: Vec<_> = create_range(0..2, 2, config, |id, builder| match id.number() {
             0 => builder.build(),
             _ => builder.gateway_url("CANARY").build(),

@@ -81,6 +81,10 @@ macro_rules! merged_stream {
             /// Ends all shards at once; see [`stream::shutdown`](super::shutdown).
             ///
             /// With [`Shutdown::End`] what they have received can still be taken here.
+            ///
+            /// # Cancel safety
+            ///
+            /// The shutdown begins with the call; dropping the future does not stop it.
             pub fn shutdown(
                 &self,
                 how: Shutdown,

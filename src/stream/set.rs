@@ -89,6 +89,8 @@ pub fn progress<P: Platform>(shards: impl IntoIterator<Item = ShardHandle<P>>) -
 ///
 /// It takes as long as the slowest: [`Limits::close`](crate::Limits::close) (3 s) at most.
 ///
+/// # Cancel safety
+///
 /// The shutdown begins with the call; dropping the future does not stop it.
 pub fn shutdown<P: Platform, I: IntoIterator<Item = ShardHandle<P>>>(
     shards: I,

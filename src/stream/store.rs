@@ -6,7 +6,10 @@ use std::{
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -138,6 +141,10 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     ///
     /// The store cannot be read, or holds something else. Whoever starts a bot then starts without
     /// sessions: each shard identifies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing that is stored.
     fn load(&self) -> BoxFuture<'_, io::Result<Sessions>>;
 
     /// Puts these in the place of what was saved before.
@@ -145,6 +152,11 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// The store cannot be written; what was saved before is still there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, these are saved as a whole or not at all, perhaps a little later;
+    /// but they never take the place of what is saved by a call that began after this one.
     fn save(&self, sessions: &Sessions) -> BoxFuture<'_, io::Result<()>>;
 }
 
@@ -168,13 +180,22 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
 /// # }
 /// ```
 ///
-/// Clones share the file: of saves at the same time each takes effect as a whole. Two stores that
+/// Clones share the file: of saves at the same time each takes effect as a whole, and the one that
+/// began last is what the file holds in the end. Two stores that
 /// are made for one file, or two processes, do not know of each other.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
-    /// Held while the file is written.
-    writing: Arc<Mutex<()>>,
+    saves: Arc<Saves>,
+}
+
+/// Threads take what they have to do in any order; a save must not undo a later one.
+#[derive(Debug, Default)]
+struct Saves {
+    /// How many have begun.
+    begun: AtomicU64,
+    /// The number of the last one that was written. Held while the file is written.
+    written: Mutex<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +221,7 @@ impl FileStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            writing: Arc::default(),
+            saves: Arc::default(),
         }
     }
 
@@ -226,6 +247,21 @@ impl FileStore {
         }
         let saved: Saved = serde_json::from_slice(&text).map_err(corrupt)?;
         Ok(saved.into())
+    }
+
+    /// A save that begins now, and is done by whatever thread has time.
+    fn saving(&self, sessions: Sessions) -> impl FnOnce() -> io::Result<()> + Send + use<> {
+        let (path, saves) = (self.path.clone(), Arc::clone(&self.saves));
+        let number = 1 + saves.begun.fetch_add(1, Ordering::Relaxed);
+        move || {
+            // A number that a panic has left as it was still holds.
+            let mut written = saves.written.lock().unwrap_or_else(PoisonError::into_inner);
+            if number > *written {
+                Self::write(&path, sessions)?;
+                *written = number;
+            }
+            Ok(())
+        }
     }
 
     fn write(path: &Path, sessions: Sessions) -> io::Result<()> {
@@ -258,14 +294,8 @@ impl SessionStore for FileStore {
     }
 
     fn save(&self, sessions: &Sessions) -> BoxFuture<'_, io::Result<()>> {
-        let (path, sessions) = (self.path.clone(), sessions.clone());
-        let writing = Arc::clone(&self.writing);
-        let save = move || {
-            // It guards nothing in memory that a panic could have left half done.
-            let _writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-            Self::write(&path, sessions)
-        };
-        blocking(save).boxed()
+        let (store, sessions) = (self.clone(), sessions.clone());
+        async move { blocking(store.saving(sessions)).await }.boxed()
     }
 }
 
@@ -371,6 +401,30 @@ mod tests {
             saved.unwrap().unwrap();
         }
         assert_eq!(scratch.0.load().await.unwrap(), sessions());
+    }
+
+    /// Goal: a save whose future was dropped does not come after a later one, though its thread
+    /// does. Method: the two threads' work, in the wrong order; and a later one that fails.
+    #[tokio::test]
+    async fn a_save_that_is_late_does_not_undo_a_later_one() {
+        let scratch = Scratch::new("late");
+        let (early, late) = (
+            scratch.0.saving(Sessions::default()),
+            scratch.0.clone().saving(sessions()),
+        );
+        late().unwrap();
+        early().unwrap();
+        assert_eq!(scratch.0.load().await.unwrap(), sessions());
+        let (early, late) = (
+            scratch.0.saving(Sessions::default()),
+            scratch.0.saving(sessions()),
+        );
+        let beside = format!("{}.new", scratch.0.path().display());
+        fs::create_dir(&beside).unwrap();
+        late().unwrap_err();
+        fs::remove_dir(&beside).unwrap();
+        early().unwrap();
+        assert!(scratch.0.load().await.unwrap().is_empty());
     }
 
     #[tokio::test]

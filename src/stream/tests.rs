@@ -300,7 +300,7 @@ impl Source for Counted {
 /// Goal: what one shard gives costs the others nothing, however many there are.
 #[tokio::test]
 async fn the_events_of_one_of_a_thousand_shards_poll_no_other() {
-    let config = Config::new("token", Intents::GUILDS);
+    let config = Config::new(crate::observe::watch::TOKEN, Intents::GUILDS);
     let shard = |number| Shard::with_config(id(number, 1_000), config.clone());
     let shards: Vec<_> = (0..1_000)
         .map(|number| Counted {

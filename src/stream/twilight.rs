@@ -106,7 +106,7 @@ mod tests {
         let host = gateway.rest_url().trim_start_matches("http://").to_owned();
         let host = host.split('/').next().unwrap().to_owned();
         let client = Client::builder()
-            .token("CANARY".to_owned())
+            .token(crate::observe::watch::TOKEN.to_owned())
             .proxy(host, true);
         (gateway, client.build())
     }
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!((told.shards, limit.remaining, limit.total), (3, 7, 1_000));
         assert_eq!(limit.max_concurrency, 2);
 
-        let config = Config::builder("CANARY", Intents::GUILDS)
+        let config = Config::builder(crate::observe::watch::TOKEN, Intents::GUILDS)
             .gateway_url(gateway.url())
             .build()
             .unwrap();

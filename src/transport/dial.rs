@@ -25,9 +25,14 @@ use crate::limits::Limits;
 ///
 /// The default dials TCP. A test may hand out in-memory pipes; a user may go through a tunnel.
 pub trait Dial: fmt::Debug + Send + Sync + 'static {
-    /// A stream to `host` and `port`, given up when the future is dropped.
+    /// A stream to `host` and `port`.
     ///
     /// The whole attempt to connect, this included, is bounded by [`Limits::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the time is over, or nobody wants the connection any more: the
+    /// attempt is then to be given up.
     fn dial(
         &self,
         host: &str,

@@ -52,6 +52,15 @@ impl HttpUrl {
     }
 }
 
+/// The base of a REST API as it may be shown: one that is refused may hold a password.
+pub(crate) fn shown(url: &str) -> &str {
+    if HttpUrl::parse(url).is_ok() {
+        url
+    } else {
+        "[unusable]"
+    }
+}
+
 impl fmt::Debug for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.0.is_tls() { "https" } else { "http" };

@@ -36,14 +36,10 @@ pub(crate) use self::{
     websocket::{Read, Socket},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Escaped},
     limits::Limits,
     platform::GatewayUrl,
 };
-
-/// The longest text of a cause in an error's message, in characters after escaping. A server
-/// writes parts of it, such as the names in its certificate.
-const CAUSE_CHARS_MAX: usize = 256;
 
 /// Opens connections: knows TLS, limits, the User-Agent.
 ///
@@ -183,8 +179,8 @@ fn failed(
     step: Step,
     cause: impl std::error::Error + Send + Sync + 'static,
 ) -> Error {
-    let text = cause.to_string();
-    let text: String = text.escape_debug().take(CAUSE_CHARS_MAX).collect();
+    // A server writes parts of it, such as the names in its certificate.
+    let text = Escaped(cause.to_string());
     let (host, port) = (url.host(), url.port());
     let message = format!("no connection to {host} port {port}: {step}: {text}");
     Error::new(ErrorKind::Connect, message).with_source(cause)

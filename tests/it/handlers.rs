@@ -21,7 +21,7 @@ async fn what_async_discord_shows_works_here() {
     let gateway = Gateway::builder().start().await.unwrap();
     // Not the 0x30001 of the page: it has the bit 17, which no intent has (close code 4013).
     let intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::MESSAGE_CONTENT;
-    let config = Config::builder("MTk", intents)
+    let config = Config::builder(crate::watch::token(), intents)
         .gateway_url(gateway.url())
         .build()
         .unwrap();
@@ -83,7 +83,7 @@ async fn what_async_discord_shows_works_here() {
 async fn a_refused_token_ends_the_run() {
     let gateway = Gateway::builder().start().await.unwrap();
     gateway.misbehave([Fault::close_on_identify(4004)]);
-    let config = Config::builder("MTk", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(gateway.url())
         .build()
         .unwrap();

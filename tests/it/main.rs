@@ -21,3 +21,6 @@ mod qq;
 mod qq_local;
 mod secrets;
 mod sets;
+/// The logs of this process.
+#[path = "../../src/observe/watch.rs"]
+mod watch;

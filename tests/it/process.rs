@@ -1,4 +1,7 @@
 //! Programs under `examples/` as child processes, every wait with a deadline.
+//!
+//! Every program runs with `RUST_LOG=trace`, and all that it writes is looked through: no secret in
+//! either output, and in what it logs nothing but printable ASCII.
 
 use std::{
     ffi::OsStr,
@@ -12,12 +15,19 @@ use std::{
 
 use serde_json::Value;
 
+use crate::watch;
+
 /// How long anything may take on a busy machine before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The levels of the records that a program writes, the most important first.
+const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 
 /// A running program.
 pub(crate) struct Program {
     name: String,
+    /// Of its records, those of the first so many levels are what the test wants to see.
+    levels: usize,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -27,12 +37,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `examples/name`. `log` is its `RUST_LOG`.
+    /// Starts `examples/name`. Of its records the test is shown those that it would have written
+    /// with `log` as its `RUST_LOG`: a level, or something else for none.
     pub(crate) fn start<A: AsRef<OsStr>>(name: &str, args: &[A], log: &str) -> Self {
         let mut child = Command::new(example(name))
             .args(args)
             .env_clear()
-            .env("RUST_LOG", log)
+            .env("RUST_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,6 +66,7 @@ impl Program {
         });
         Self {
             name: name.into(),
+            levels: shown_levels(log),
             stdin: child.stdin.take(),
             child,
             lines,
@@ -114,11 +126,26 @@ impl Program {
             assert!(start.elapsed() < PATIENCE, "{} does not end", self.name);
             std::thread::sleep(Duration::from_millis(5));
         };
-        let stderr = self
-            .stderr
-            .take()
-            .map(|thread| thread.join().expect("reads"));
-        (status, stderr.unwrap_or_default())
+        (status, self.looked_through())
+    }
+
+    /// Fails the test where a program has written what it must not. What it wrote to stderr, as
+    /// far as the test wants to see it.
+    fn looked_through(&mut self) -> String {
+        let stderr = self.stderr.take();
+        let stderr = stderr.map(|thread| thread.join().expect("reads"));
+        let stderr = stderr.unwrap_or_default();
+        for line in &self.seen {
+            let leak = watch::leak(without_sessions(&self.name, line));
+            assert_eq!(leak, None, "{} printed {line}", self.name);
+        }
+        for line in stderr.lines() {
+            let problem = watch::problem(line.as_bytes());
+            assert_eq!(problem, None, "{} logged {line:?}", self.name);
+        }
+        let shown = |line: &&str| level(line).is_none_or(|level| level < self.levels);
+        let lines = stderr.lines().filter(shown);
+        lines.flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Every line so far, as JSON.
@@ -132,6 +159,37 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.stderr.is_some() && !std::thread::panicking() {
+            while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+                self.seen.push(line);
+            }
+            self.looked_through();
+        }
+    }
+}
+
+fn shown_levels(log: &str) -> usize {
+    let last = LEVELS
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(log));
+    last.map_or(0, |last| last + 1)
+}
+
+/// The level of a record, behind its time; `None` for what is no record.
+fn level(line: &str) -> Option<usize> {
+    let word = line.split_ascii_whitespace().nth(1)?;
+    LEVELS.iter().position(|name| *name == word)
+}
+
+/// A line without the sessions that the local gateway writes down: they are its own.
+fn without_sessions(program: &str, line: &str) -> String {
+    let parsed = serde_json::from_str(line);
+    match parsed {
+        Ok(Value::Object(mut record)) if program == "local_gateway" => {
+            record.remove("session_id");
+            Value::Object(record).to_string()
+        }
+        _ => line.to_owned(),
     }
 }
 

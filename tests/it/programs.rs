@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::process::{Program, gateway, printed};
+use crate::{
+    process::{Program, gateway, printed},
+    watch,
+};
 
 const FRAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/frames/harbour.jsonl");
 
 fn tail(url: &str, more: &[&str]) -> Program {
-    let mut args = vec!["--url", url, "--token", "any"];
+    let mut args = vec!["--url", url, "--token", watch::TOKEN];
     args.extend(more);
     Program::start("tail", &args, "warn")
 }
@@ -146,7 +149,7 @@ fn a_restart_with_a_session_file_resumes_behind_the_last_event_printed() {
     first.until(|line| line["seq"].as_u64() >= Some(60));
     assert!(first.terminate().0.success());
     let text = std::fs::read_to_string(&file).expect("a session file");
-    assert!(!text.contains("any\""), "no token in the file");
+    assert!(!text.contains(&watch::TOKEN[..8]), "no token in the file");
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&file.metadata().expect("a file").permissions());
     assert_eq!(mode & 0o777, 0o600);

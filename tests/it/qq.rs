@@ -13,10 +13,11 @@ use shardstream::{
 use crate::process::{Program, gateway};
 
 const APP_ID: &str = "102000007";
-const SECRET: &str = "CANARYs3cr3t5h0wN4nYwh3r3";
+const SECRET: &str = crate::watch::CLIENT_SECRET;
 const FRAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/qq/frames");
 
 fn builder() -> Builder {
+    crate::watch::install();
     Gateway::builder()
         .platform(Dialect::Qq)
         .credentials(APP_ID, SECRET)
@@ -296,7 +297,7 @@ fn bad_usage_is_told_and_a_session_file_of_another_platform_is_not_used() {
     assert!(first.terminate().0.success());
     let text = std::fs::read_to_string(&path).expect("written at the end");
     assert!(
-        text.contains(r#""platform":"qq""#) && !text.contains("CANARY"),
+        text.contains(r#""platform":"qq""#) && !text.contains(SECRET),
         "{text}"
     );
     // The next start goes on where the first ended.

@@ -32,13 +32,18 @@ fn ask(http: &str, request: &str, body: &str) -> Value {
 
 #[test]
 fn one_port_serves_the_token_the_discovery_and_the_gateway() {
-    let credentials = ["--app-id", "102", "--client-secret", "CANARY"];
+    let credentials = [
+        "--app-id",
+        "102",
+        "--client-secret",
+        crate::watch::CLIENT_SECRET,
+    ];
     let args = [&["--platform", "qq", "--shards", "4"], &credentials[..]].concat();
     let (mut gateway, ws, http) = gateway(&args, "trace");
     let request = "POST /app/getAppAccessToken HTTP/1.1";
     let refused = ask(&http, request, r#"{"appId":"102","clientSecret":"x"}"#);
     assert_eq!(refused["code"], 100_016);
-    let body = json!({"appId": "102", "clientSecret": "CANARY"}).to_string();
+    let body = json!({"appId": "102", "clientSecret": crate::watch::CLIENT_SECRET}).to_string();
     let given = ask(&http, request, &body);
     assert_eq!(given["expires_in"], "7200");
     let token = given["access_token"].as_str().expect("a token").to_owned();
@@ -75,7 +80,7 @@ fn tail(http: &str) -> Program {
         "--app-id",
         "102",
         "--client-secret",
-        "CANARY",
+        crate::watch::CLIENT_SECRET,
         // All of them, as a bot with every permission has it.
         "--intents",
         "2139887107",

@@ -264,11 +264,18 @@ fn mark_inline_modules(found: &mut [Token]) {
     }
 }
 
-/// From the `#` of each `#[cfg(test)]` or `#[cfg(all(test, ..))]` to behind the item it is on.
+/// From the `#` of each `#[cfg(test)]`, `#[cfg(all(test, ..))]` or `#[cfg(any(test, fuzzing))]` to
+/// behind the item it is on. What only tests and the fuzzer compile is in no user's build.
 fn test_items(all: &[Token]) -> Vec<(usize, usize)> {
-    let attributes: [&[&str]; 2] = [
+    let attributes: [&[&str]; 4] = [
         &["#", "[", "cfg", "(", "test", ")"],
         &["#", "[", "cfg", "(", "all", "(", "test", ","],
+        &[
+            "#", "[", "cfg", "(", "any", "(", "test", ",", "fuzzing", ")", ")",
+        ],
+        &[
+            "#", "[", "cfg", "(", "all", "(", "any", "(", "test", ",", "fuzzing", ")", ",",
+        ],
     ];
     let mut items = Vec::new();
     for start in 0..all.len() {

@@ -1,9 +1,11 @@
 //! zstd-stream: one context for the connection; each WebSocket message is one gateway message, and
 //! ends with a flush, which ends no frame. Servers that make a frame of each message are read too.
 //!
-//! A flush ends the block. So a message is complete where the decoder waits for the header of a
-//! block, or for a new frame. One that ends elsewhere is kept until the rest comes; where it was
-//! cut off instead, the next message does not fit, and that is an error.
+//! A flush ends the block. So a message is complete where the header of a block would follow, or a
+//! new frame. One that ends elsewhere is kept until the rest comes; where it was cut off instead,
+//! the next message does not fit, and that is an error. The decoder does not tell these places from
+//! others (it asks for three bytes before a header, and where three are left of a frame's last
+//! block or of its checksum); so blocks are counted here.
 
 use std::fmt;
 
@@ -19,16 +21,14 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// and frames of formats that are no more; a gateway sends neither.
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
-/// How many bytes the decoder asks for between two blocks (RFC 8878 section 3.1.1.2). Inside of one
-/// and of a frame's header it asks for the rest and these, so for more.
+/// The header of a block (RFC 8878 section 3.1.1.2).
 const BLOCK_HEADER_LEN: usize = 3;
 
 /// One zstd context that lasts as long as the connection.
 pub(super) struct Zstd {
     /// `None` where the system had no memory for one.
     stream: Option<DCtx<'static>>,
-    /// How many bytes of the frame's [`MAGIC`] have come.
-    magic: usize,
+    place: Place,
 }
 
 impl fmt::Debug for Zstd {
@@ -43,7 +43,8 @@ impl Zstd {
             let limit = DParameter::WindowLogMax(WINDOW_LOG_MAX);
             stream.set_parameter(limit).is_ok().then_some(stream)
         });
-        Self { stream, magic: 0 }
+        let place = Place::new();
+        Self { stream, place }
     }
 
     /// Inflates one WebSocket message; true when it ends where a gateway message does.
@@ -58,8 +59,8 @@ impl Zstd {
         if packed.is_empty() {
             return Ok(false);
         }
+        self.place.pass(packed)?;
         loop {
-            self.check_magic(packed)?;
             let stream = self.stream.as_mut().ok_or(InflateError::Broken)?;
             room.ensure();
             let before = room.out.len();
@@ -70,32 +71,137 @@ impl Zstd {
             let (taken, given) = (input.pos(), room.out.len() - before);
             packed = packed.get(taken..).ok_or(InflateError::Broken)?;
             room.left = room.left.checked_sub(given).ok_or(InflateError::TooLong)?;
-            if wanted == 0 {
-                // All of a frame is out; what follows is another.
-                self.magic = 0;
-                if packed.is_empty() {
-                    return Ok(true);
-                }
-            } else if packed.is_empty() && room.out.len() < room.out.capacity() {
-                // Space that was not used means that all is out.
-                return Ok(wanted == BLOCK_HEADER_LEN);
-            } else if taken == 0 && given == 0 {
+            // The end of a frame, or space that was not used, means that all is out.
+            let is_out = wanted == 0 || room.out.len() < room.out.capacity();
+            if packed.is_empty() && is_out {
+                return Ok(self.place.is_boundary());
+            }
+            if taken == 0 && given == 0 {
                 return Err(InflateError::Broken);
             }
+        }
+    }
+}
+
+/// Where the bytes so far end (RFC 8878 section 3.1.1).
+#[derive(Debug)]
+struct Place {
+    part: Part,
+    /// Bytes of the part still to come.
+    left: usize,
+    /// Of a block, as far as it came.
+    header: u32,
+    has_checksum: bool,
+}
+
+/// What a frame consists of, in order; blocks come again until the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    Magic,
+    Descriptor,
+    /// What the descriptor says that there is.
+    FrameHeader,
+    BlockHeader,
+    Block {
+        is_last: bool,
+    },
+    Checksum,
+}
+
+impl Place {
+    const fn new() -> Self {
+        Self {
+            part: Part::Magic,
+            left: MAGIC.len(),
+            header: 0,
+            has_checksum: false,
         }
     }
 
-    /// Looks at what comes next where that is the beginning of a frame.
-    fn check_magic(&mut self, packed: &[u8]) -> Result<(), InflateError> {
-        let missing = MAGIC.get(self.magic..).unwrap_or_default();
-        for (byte, expected) in packed.iter().zip(missing) {
-            if byte != expected {
-                return Err(InflateError::Broken);
+    /// Whether a block or a frame would begin here.
+    fn is_boundary(&self) -> bool {
+        match self.part {
+            Part::Magic => self.left == MAGIC.len(),
+            Part::BlockHeader => self.left == BLOCK_HEADER_LEN,
+            _ => false,
+        }
+    }
+
+    /// Goes on over bytes of the stream. Takes no frame but those of this format; all else that
+    /// may be wrong is the decoder's to find.
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), InflateError> {
+        // Each turn takes bytes or goes on to a part that wants some, but for an empty block.
+        while !bytes.is_empty() || self.left == 0 {
+            let (part, rest) = bytes.split_at(self.left.min(bytes.len()));
+            bytes = rest;
+            match self.part {
+                Part::Magic | Part::Descriptor | Part::BlockHeader => {
+                    for &byte in part {
+                        self.byte(byte)?;
+                    }
+                }
+                _ => self.left -= part.len(),
             }
-            self.magic += 1;
+            if self.left == 0 {
+                self.next();
+            }
         }
         Ok(())
     }
+
+    fn byte(&mut self, byte: u8) -> Result<(), InflateError> {
+        match self.part {
+            Part::Magic if byte != MAGIC[MAGIC.len() - self.left] => {
+                return Err(InflateError::Broken);
+            }
+            Part::Descriptor => self.header = byte.into(),
+            Part::BlockHeader => {
+                self.header |= u32::from(byte) << (8 * (BLOCK_HEADER_LEN - self.left));
+            }
+            _ => {}
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    /// The part is over.
+    fn next(&mut self) {
+        (self.part, self.left) = match self.part {
+            Part::Magic => (Part::Descriptor, 1),
+            Part::Descriptor => {
+                self.has_checksum = self.header & 4 != 0;
+                (Part::FrameHeader, header_len(self.header))
+            }
+            Part::FrameHeader | Part::Block { is_last: false } => {
+                self.header = 0;
+                (Part::BlockHeader, BLOCK_HEADER_LEN)
+            }
+            Part::BlockHeader => {
+                let is_last = self.header & 1 != 0;
+                // One byte that is repeated, or as many as there are.
+                let is_repeated = self.header >> 1 & 3 == 1;
+                let len = if is_repeated { 1 } else { self.header >> 3 };
+                (Part::Block { is_last }, len as usize)
+            }
+            Part::Block { is_last: true } if self.has_checksum => (Part::Checksum, 4),
+            Part::Block { is_last: true } | Part::Checksum => (Part::Magic, MAGIC.len()),
+        };
+    }
+}
+
+/// How much of a frame's header follows its descriptor (RFC 8878 section 3.1.1.1).
+const fn header_len(descriptor: u32) -> usize {
+    let is_single = descriptor & 0x20 != 0;
+    let window = if is_single { 0 } else { 1 };
+    let dictionary = [0, 1, 2, 4][(descriptor & 3) as usize];
+    let content = match descriptor >> 6 {
+        0 if is_single => 1,
+        0 => 0,
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    window + dictionary + content
 }
 
 #[cfg(test)]
@@ -251,6 +357,24 @@ mod tests {
                 assert_eq!(done, [text.to_vec()], "cut at {a} and {b}");
                 assert_eq!(client.push(&second, &mut out), Ok(true), "{a} {b}");
                 assert_eq!(out, br#"{"op":11}"#);
+            }
+        }
+    }
+
+    /// Goal: where three bytes are left of a last block, or of a checksum, is no end.
+    #[test]
+    fn a_frame_may_be_cut_at_any_point_and_is_given_once() {
+        for checksum in [false, true] {
+            for len in 1..40 {
+                let text = noise(len, 1);
+                let packed = Pack::with(&[CParameter::ChecksumFlag(checksum)]).frame(&text);
+                for cut in 1..packed.len() {
+                    let (mut client, mut out) = (inflate(), Vec::new());
+                    let (front, back) = packed.split_at(cut);
+                    assert_eq!(client.push(front, &mut out), Ok(false), "{len} {cut}");
+                    assert_eq!(client.push(back, &mut out), Ok(true), "{len} {cut}");
+                    assert_eq!(out, text);
+                }
             }
         }
     }

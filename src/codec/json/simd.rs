@@ -42,7 +42,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 thread_local! {
     /// How often simd-json took a text.
     static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
@@ -50,9 +50,19 @@ thread_local! {
     pub(super) static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+/// What `read` gives with simd-json, and without.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn both<T>(read: impl Fn() -> T) -> (T, T) {
+    let first = read();
+    REFUSES.set(true);
+    let second = read();
+    REFUSES.set(false);
+    (first, second)
+}
+
 /// Decodes `text`; `None` where `serde_json` is to be asked.
 pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     if REFUSES.get() {
         return None;
     }
@@ -70,7 +80,7 @@ pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
         copy.extend_from_slice(text.as_bytes());
         // Why it fails does not matter: `serde_json` tells it in its own words.
         let value = simd_json::serde::from_slice_with_buffers(copy, buffers).ok();
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         TAKEN.set(TAKEN.get() + u32::from(value.is_some()));
         if copy.capacity() > KEPT_LEN_MAX {
             *scratch = Scratch::default();
@@ -95,17 +105,8 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::{REFUSES, TAKEN};
+    use super::{TAKEN, both};
     use crate::{codec::json, platform::DecodeError};
-
-    /// What both back ends make of it, in words.
-    fn both<T>(read: impl Fn() -> T) -> (T, T) {
-        let first = read();
-        REFUSES.set(true);
-        let second = read();
-        REFUSES.set(false);
-        (first, second)
-    }
 
     fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
         super::decode(text).map_or_else(|| json::decode(text), Ok)

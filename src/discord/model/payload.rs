@@ -23,7 +23,8 @@ object! {
         user: CurrentUser = required,
         /// All unavailable yet: a `GUILD_CREATE` follows for each.
         guilds: Vec<UnavailableGuild> = default,
-        session_id: CompactString = required,
+        /// Who has it and the token can take the events over.
+        session_id: SecretText = required,
         /// Where Discord wants the session to be resumed, as it wrote it.
         resume_gateway_url: Option<CompactString> = loose,
         shard: Option<ShardId> = loose,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{BOT_ID, Bearer, Proof, Refusal, Rule, Table};
 use crate::{
     id::ShardId,
+    local::MARK,
     local::{
         event::{Event, quote},
         http::{Answer, Request},
@@ -39,7 +40,7 @@ pub(super) static TABLE: Table = Table {
     },
     bearer,
     token_number: |_, _| None,
-    session_id: |number| format!("{number:032x}"),
+    session_id: |number| format!("{MARK}{:026x}", number >> 24),
     hello: r#","_trace":["local"]"#,
     message: |op, d| {
         let d = d.unwrap_or("null");
@@ -127,18 +128,36 @@ fn user() -> serde_json::Value {
     })
 }
 
-/// `GET /gateway` and `GET /gateway/bot`, under any prefix.
+/// The application of the bot, as its token sees it.
+/// <https://docs.discord.com/developers/resources/application#application-object>
+fn application() -> serde_json::Value {
+    json!({
+        "id": BOT_ID, "name": "local", "icon": null, "description": "", "type": null,
+        "bot": user(), "owner": user(), "team": null, "summary": "", "flags": 0,
+        "bot_public": false, "bot_require_code_grant": false, "verify_key": "00",
+        "hook": true, "integration_types_config": {"0": {}},
+    })
+}
+
+/// What others' clients ask for before they connect, under any prefix: `GET /gateway`, and with
+/// the token `GET /gateway/bot`, `GET /users/@me` and `GET /oauth2/applications/@me`, which is
+/// also `GET /applications/@me`.
 /// <https://docs.discord.com/developers/events/gateway#get-gateway-bot>
 fn rest(world: &mut World, now: Instant, _: u64, request: &Request) -> Answer {
+    let answers = [
+        "/gateway",
+        "/gateway/bot",
+        "/users/@me",
+        "/applications/@me",
+    ];
     let path = request.path();
-    let is_bot = path.ends_with("/gateway/bot");
-    if !is_bot && !path.ends_with("/gateway") {
+    let Some(path) = answers.into_iter().find(|known| path.ends_with(known)) else {
         return error(404, "Not Found");
-    }
+    };
     if request.method != "GET" {
         return error(405, "Method Not Allowed");
     }
-    if !is_bot {
+    if path == "/gateway" {
         return Answer::json(200, &world.discovery());
     }
     let token = request.header("authorization");
@@ -146,7 +165,12 @@ fn rest(world: &mut World, now: Instant, _: u64, request: &Request) -> Answer {
     if !token.is_some_and(|token| accepts(world, token)) {
         return error(401, "Unauthorized");
     }
-    Answer::json(200, &world.bot_discovery(now))
+    let body = match path {
+        "/users/@me" => user(),
+        "/applications/@me" => application(),
+        _ => world.bot_discovery(now),
+    };
+    Answer::json(200, &body)
 }
 
 fn error(status: u16, message: &str) -> Answer {
@@ -156,10 +180,42 @@ fn error(status: u16, message: &str) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::INTENTS;
+    use std::time::Instant;
+
+    use super::{BOT_ID, INTENTS, rest};
+    use crate::local::{Gateway, http::Request};
 
     #[test]
     fn the_intents_add_up_to_the_documented_sum() {
         assert_eq!(INTENTS, 53_608_447);
+    }
+
+    #[test]
+    fn whoever_has_the_token_is_told_who_it_is() {
+        let now = Instant::now();
+        let mut world = Gateway::builder().token("t").world(now);
+        let mut ask = |head: &str| {
+            let head = format!("{head}\r\n\r\n");
+            let (request, _) = Request::parse(head.as_bytes()).unwrap().unwrap();
+            let answer = rest(&mut world, now, 1, &request);
+            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            (
+                answer.status,
+                body["id"].as_str().unwrap_or_default().to_owned(),
+            )
+        };
+        for path in [
+            "/users/@me",
+            "/applications/@me",
+            "/api/v10/oauth2/applications/@me",
+        ] {
+            let head = format!("GET {path} HTTP/1.1");
+            let authorized = format!("{head}\r\nAuthorization: Bot t");
+            assert_eq!(ask(&authorized), (200, BOT_ID.to_owned()), "{path}");
+            assert_eq!(ask(&head).0, 401);
+            assert_eq!(ask(&format!("{head}\r\nAuthorization: Bot x")).0, 401);
+            assert_eq!(ask(&format!("DELETE {path} HTTP/1.1")).0, 405);
+        }
+        assert_eq!(ask("GET /users/1 HTTP/1.1").0, 404);
     }
 }

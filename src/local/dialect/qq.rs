@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{BOT_ID, Bearer, Proof, Refusal, Rule, Table};
 use crate::{
     id::ShardId,
+    local::MARK,
     local::{
         event::{Event, quote},
         http::{Answer, Request},
@@ -128,9 +129,9 @@ fn legacy_bearer(world: &World, text: &str) -> Result<Bearer, &'static str> {
     Ok(Bearer { owner })
 }
 
-/// As a uuid is written.
+/// Written as a uuid is.
 fn session_id(number: u128) -> String {
-    let hex = format!("{number:032x}");
+    let hex = format!("{MARK}{:026x}", number >> 24);
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
     parts
         .map(|part| hex.get(part).unwrap_or_default())

@@ -440,10 +440,10 @@ async fn the_answer_with_the_token_can_be_changed_in_each_member() {
 #[tokio::test]
 async fn no_token_and_no_secret_is_ever_shown() {
     let gateway = builder()
-        .credentials("102", "CANARY")
+        .credentials("102", "NEVERSHOWN")
         .identify_window(Duration::ZERO)
         .start_in_memory();
-    let body = r#"{"appId":"102","clientSecret":"CANARY"}"#;
+    let body = r#"{"appId":"102","clientSecret":"NEVERSHOWN"}"#;
     let (_, _, answer) = ask(&gateway, token_request(body)).await;
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let secret = answer["access_token"].as_str().unwrap();
@@ -460,7 +460,7 @@ async fn no_token_and_no_secret_is_ever_shown() {
         gateway.shared
     );
     assert!(shown.contains("Identify") && shown.contains("resume"));
-    assert!(!shown.contains(secret) && !shown.contains("CANARY"));
+    assert!(!shown.contains(secret) && !shown.contains("NEVERSHOWN"));
 }
 
 // Starting often.

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    RawJson, TextId, Timestamp,
+    RawJson, SecretText, TextId, Timestamp,
     lenient::{numbers, objects},
 };
 use crate::{
@@ -21,7 +21,8 @@ object! {
     pub struct Ready {
         /// The gateway's version.
         version: Option<i64> = lenient,
-        session_id: Option<CompactString> = lenient,
+        /// Who has it and a token can take the events over.
+        session_id: Option<SecretText> = lenient,
         /// The bot.
         user: Option<User> = lenient,
         /// The number of the shard and the total as the server wrote them. Not to be trusted: the

@@ -15,7 +15,7 @@ use serde::{
     },
 };
 
-use super::{Decimal, RawJson, Timestamp, UnixTime};
+use super::{Decimal, RawJson, SecretText, Timestamp, UnixTime};
 use crate::{
     codec::json::{self, Number, Reader, Refused},
     id::Id,
@@ -164,6 +164,16 @@ impl<'de, T: Wire> Visitor<'de> for Any<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Option<T>, A::Error> {
         T::list(list)
+    }
+}
+
+impl Wire for SecretText {
+    fn text(text: &str) -> Option<Self> {
+        CompactString::text(text).map(Self::from)
+    }
+
+    fn integer(number: i128) -> Option<Self> {
+        CompactString::integer(number).map(Self::from)
     }
 }
 

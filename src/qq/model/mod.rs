@@ -30,7 +30,7 @@ mod message;
 
 pub use compact_str::CompactString;
 
-pub use crate::model::{Decimal, RawJson, Timestamp, TimestampError, UnixTime};
+pub use crate::model::{Decimal, RawJson, SecretText, Timestamp, TimestampError, UnixTime};
 // Named by what the macros write.
 use crate::model::{nest, scalar};
 

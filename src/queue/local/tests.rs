@@ -14,11 +14,11 @@ use tokio::{
     time::{Instant, advance, sleep, timeout},
 };
 
-use super::{BudgetState, LocalQueue, QueueKey};
+use super::{BudgetState, LocalQueue, QUEUES, QueueKey, lock};
 use crate::{
     error::{Error, ErrorKind},
     id::ShardId,
-    queue::{Permit, Queue},
+    queue::{HeldBack, Permit, Queue},
 };
 
 const WINDOW: Duration = Duration::from_secs(5);
@@ -391,5 +391,119 @@ fn a_queue_outlives_the_runtime_of_its_first_shard() {
             .unwrap();
         runtime.spawn(queue.acquire(shard(1)));
         runtime.block_on(queue.acquire(shard(0))).unwrap().spend();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outlook_counts_the_buckets_and_the_budget_on_top_of_what_was_used() {
+    let outlook = |queue: &LocalQueue, starts| queue.outlook(starts).unwrap();
+    let wide = queue(16);
+    for (starts, rounds) in [(0, 0), (1, 0), (16, 0), (17, 1), (33, 2), (1000, 62)] {
+        assert_eq!(outlook(&wide, starts), WINDOW * rounds, "{starts}");
+    }
+    // Of ten, five are free; from there on what is left of the hour is shared by four.
+    let scarce = LocalQueue::with_limits(16, 10, 10, HOUR, WINDOW);
+    assert_eq!(outlook(&scarce, 5), Duration::ZERO);
+    let sixth = outlook(&scarce, 6);
+    assert!(sixth >= HOUR / 5 && sixth <= DAY / 4, "{sixth:?}");
+    assert!(outlook(&scarce, 7) > sixth);
+    // To ask changes nothing.
+    assert_eq!(outlook(&scarce, 6), sixth);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_the_next_start_back_is_told_with_its_time() {
+    let spent = LocalQueue::with_limits(1, 10, 1, HOUR, WINDOW);
+    let next_in = HOUR + Duration::from_mins(1);
+    assert_eq!(spent.held_back(), Some(HeldBack::Spent { next_in }));
+    let free = LocalQueue::with_limits(1, 10, 10, HOUR, WINDOW);
+    assert_eq!(free.held_back(), None);
+    let spaced = LocalQueue::with_limits(1, 10, 5, HOUR, WINDOW);
+    spaced.acquire(shard(0)).await.unwrap().spend();
+    let next_in = next_in / 3;
+    assert_eq!(spaced.held_back(), Some(HeldBack::Spaced { next_in }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_of_ones_own_need_not_tell_anything() {
+    #[derive(Debug)]
+    struct Silent;
+    impl Queue for Silent {
+        fn acquire(
+            &self,
+            _: ShardId,
+        ) -> futures::future::BoxFuture<'static, Result<Permit, Error>> {
+            Box::pin(async { Ok(Permit::new(|| {}, || {})) })
+        }
+    }
+    let permit = Silent.acquire(ShardId::ONE).await.unwrap();
+    assert_eq!(format!("{permit:?}"), "Permit { .. }");
+    assert_eq!((Silent.held_back(), Silent.outlook(7)), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_shows_how_many_wait() {
+    let queue = queue(1);
+    let _permit = queue.acquire(shard(0)).await.unwrap();
+    assert_eq!(format!("{queue:?}"), "LocalQueue { waiting: 0, .. }");
+    let waiting = queue.acquire(shard(1));
+    let waiting = tokio::spawn(waiting);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(format!("{queue:?}"), "LocalQueue { waiting: 1, .. }");
+    waiting.abort();
+    assert!(waiting.await.is_err());
+    assert_eq!(format!("{queue:?}"), "LocalQueue { waiting: 0, .. }");
+}
+
+#[test]
+fn shared_queues_that_nobody_holds_are_not_kept() {
+    let key = |credential| QueueKey::new("discord", "wss://kept", credential);
+    drop(LocalQueue::shared(key("one"), WINDOW));
+    let _other = LocalQueue::shared(key("another"), WINDOW);
+    let queues = lock(&QUEUES);
+    assert!(!queues.contains_key(&key("one")) && queues.contains_key(&key("another")));
+}
+
+/// Goal: while the budget is wide, buckets have nothing to do with one another. Method: a shard
+/// that is first in its bucket could start, and nobody polls it.
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_not_polled_holds_up_its_own_bucket_only() {
+    let queue = queue(2);
+    let permit = queue.acquire(shard(2)).await.unwrap();
+    let mut idle = queue.acquire(shard(0));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(idle.as_mut().poll(&mut context).is_pending());
+    drop(permit);
+    assert!(is_waiting(&queue, 4).await);
+    assert!(!is_waiting(&queue, 1).await);
+    assert!(idle.as_mut().poll(&mut context).is_ready());
+}
+
+/// Goal: between two processes the time of day counts. Method: a state that was written down a day
+/// ago, by the clock of the system; and one that was written down later than now.
+#[tokio::test(start_paused = true)]
+async fn what_was_used_ages_while_no_process_runs() {
+    let queue = LocalQueue::with_limits(1, 10, 10, Duration::ZERO, Duration::ZERO);
+    for _ in 0..5 {
+        queue.acquire(shard(0)).await.unwrap().spend();
+    }
+    let taken: serde_json::Value = serde_json::to_value(queue.budget()).unwrap();
+    let now_ms = u64::try_from(
+        std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap()
+            .as_millis(),
+    )
+    .unwrap();
+    let taken_ms = taken["taken_at_ms"].as_u64().unwrap();
+    assert!(now_ms.abs_diff(taken_ms) < 3_600_000, "{taken_ms}");
+    let day_ms = 86_400_000 + 60_000;
+    for (taken_ms, counts) in [(now_ms - day_ms, false), (now_ms + day_ms, true)] {
+        let mut state = taken.clone();
+        state["taken_at_ms"] = taken_ms.into();
+        let state: BudgetState = serde_json::from_value(state).unwrap();
+        let next = LocalQueue::with_limits(1, 10, 10, Duration::ZERO, Duration::ZERO);
+        next.restore_budget(&state);
+        assert_eq!(is_waiting(&next, 0).await, counts, "{taken_ms}");
     }
 }

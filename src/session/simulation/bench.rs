@@ -23,10 +23,14 @@ pub(super) const fn secs(secs: u64) -> Duration {
 }
 
 pub(super) fn setup(seed: u64) -> Setup<Discord> {
+    setup_of(Intents::GUILDS, "wss://gateway.discord.gg", seed)
+}
+
+pub(super) fn setup_of<P: Platform>(intents: P::Intents, base: &str, seed: u64) -> Setup<P> {
     Setup {
-        platform: Discord::with_intents(Intents::GUILDS),
+        platform: P::with_intents(intents),
         shard: ShardId::ONE,
-        bases: vec![GatewayUrl::configured("wss://gateway.discord.gg").unwrap()],
+        bases: vec![GatewayUrl::configured(base).unwrap()],
         discovers: false,
         session_age_max: None,
         drop_repeated: false,
@@ -50,11 +54,15 @@ pub(super) fn command(op: u64) -> Command {
     Command { op, payload }
 }
 
-pub(super) struct Bench {
-    pub(super) session: Session<Discord>,
+/// More than any test here takes: one that would never end fails instead.
+const STEPS_MAX: u32 = 100_000;
+
+pub(super) struct Bench<P: Platform = Discord> {
+    pub(super) session: Session<P>,
     pub(super) now: Instant,
     /// What the session asked for when it was made.
     pub(super) first: Vec<Action>,
+    steps: u32,
 }
 
 impl Bench {
@@ -68,8 +76,10 @@ impl Bench {
             ..setup(1)
         })
     }
+}
 
-    pub(super) fn with(setup: Setup<Discord>) -> Self {
+impl<P: Platform> Bench<P> {
+    pub(super) fn with(setup: Setup<P>) -> Self {
         let now = Instant::now();
         let mut session = Session::new(setup, now);
         let first = std::iter::from_fn(|| session.poll_action()).collect();
@@ -77,10 +87,12 @@ impl Bench {
             session,
             now,
             first,
+            steps: 0,
         }
     }
 
     pub(super) fn give(&mut self, input: Input<'_>) -> Verdict {
+        self.step();
         self.session.handle(self.now, input)
     }
 
@@ -164,6 +176,7 @@ impl Bench {
         let mut all = Vec::new();
         let mut out = Vec::new();
         while self.session.poll_transmit(self.now, &mut out) {
+            self.step();
             all.push(String::from_utf8(out.clone()).expect("payloads are UTF-8"));
         }
         all
@@ -183,6 +196,7 @@ impl Bench {
 
     /// Jumps to the next deadline and lets it pass; how long that took.
     pub(super) fn elapse(&mut self) -> Duration {
+        self.step();
         let (at, _) = self.session.poll_timeout(self.now).expect("a deadline");
         let waited = at.saturating_duration_since(self.now);
         self.now = self.now.max(at);
@@ -191,6 +205,7 @@ impl Bench {
     }
 
     pub(super) fn advance(&mut self, by: Duration) {
+        self.step();
         self.now += by;
         self.session.handle_timeout(self.now);
     }
@@ -211,6 +226,11 @@ impl Bench {
             }
         }
         panic!("the session never connects");
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        assert!(self.steps < STEPS_MAX, "it goes on for ever");
     }
 
     pub(super) fn state(&self) -> State {

@@ -24,6 +24,48 @@ fn a_cut_with_progress_resumes_within_half_a_second_at_the_resume_url() {
     }
 }
 
+/// A server that numbers RESUMED may replay that of a connection before. It is no progress: else a
+/// resume that is cut again and again would count as a success, and never end.
+#[test]
+fn a_resumed_that_is_replayed_is_no_progress() {
+    let mut bench = Bench::resuming(7);
+    for round in 0..3 {
+        let resume = bench.handshake();
+        assert!(resume.contains(r#""op":6"#), "{round}: {resume}");
+        let seq = bench.seq().unwrap();
+        let _ = bench.resumed(seq + 1);
+        let _ = bench.resumed(seq + 2);
+        bench.cut();
+        let (wait, _) = bench.until_connect();
+        let step = secs(1 << round);
+        assert!(wait >= step / 2 && wait <= step, "{round}: {wait:?}");
+    }
+    let identify = bench.handshake();
+    assert!(identify.contains(r#""op":2"#), "{identify}");
+}
+
+#[test]
+fn a_new_session_has_three_resumes_of_its_own() {
+    let mut bench = Bench::resuming(7);
+    for _ in 0..2 {
+        assert!(bench.handshake().contains(r#""op":6"#));
+        bench.cut();
+        bench.until_connect();
+    }
+    bench.reconnect(Reconnect::Fresh);
+    bench.actions();
+    bench.activate();
+    bench.cut();
+    for round in 0..3 {
+        bench.until_connect();
+        let resume = bench.handshake();
+        assert!(resume.contains(r#""op":6"#), "{round}: {resume}");
+        bench.cut();
+    }
+    bench.until_connect();
+    assert!(bench.handshake().contains(r#""op":2"#));
+}
+
 #[test]
 fn the_sixth_quick_return_in_a_minute_waits_one_to_five_seconds() {
     let mut bench = Bench::new(3);

@@ -9,6 +9,7 @@ use crate::{
     Config, ConfigBuilder, Dial, Duplex, Error, Limits, Notice, Shard, ShardId,
     discord::{Discord, Event, Intents},
     local::{Builder, Gateway},
+    observe::watch,
     platform::Platform,
     queue::LocalQueue,
     shard::{Message, ResumeState},
@@ -59,7 +60,7 @@ impl Bench {
 
     /// Tests that share a token share the queue, and each has a clock of its own.
     pub(crate) fn config_with_default_queue(&self) -> ConfigBuilder<Discord> {
-        Config::builder("CANARY.token", Intents::GUILDS)
+        Config::builder(watch::token_of("bench"), Intents::GUILDS)
             .gateway_url(self.gateway.url())
             .dialler(Arc::new(Memory(Arc::clone(&self.gateway))))
     }

@@ -152,7 +152,7 @@ fn a_shard_and_its_futures_can_be_sent() {
     }
     let mut shard = is_send(Shard::<Discord>::new(
         ShardId::ONE,
-        "token",
+        crate::observe::watch::TOKEN,
         crate::Intents::empty(),
     ));
     drop(is_send(shard.next_event_of(EventFlags::READY)));

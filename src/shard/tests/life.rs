@@ -100,7 +100,7 @@ async fn a_restart_goes_on_behind_the_last_event_that_was_taken() {
         assert_eq!(next(&mut shard).await, Got::End("shutdown"));
         assert_eq!(state.seq(), taken + 1);
         let text = serde_json::to_string(&state).unwrap();
-        assert!(!text.contains("CANARY") && !format!("{state:?}").contains("session_id: \""));
+        assert!(!text.contains("CANARY-bench") && !format!("{state:?}").contains("session_id: \""));
         let state: ResumeState = serde_json::from_str(&text).unwrap();
         assert_eq!(closes(&bench.gateway), [Some(4000)]);
         drop(shard);
@@ -320,7 +320,7 @@ fn a_shard_and_all_its_parts_may_cross_threads() {
     sends::<crate::Sender<crate::discord::Discord>>();
     sends::<crate::Frame>();
     sends::<crate::Watch>();
-    let mut shard = Shard::new(ShardId::ONE, "token", Intents::GUILDS);
+    let mut shard = Shard::new(ShardId::ONE, crate::observe::watch::TOKEN, Intents::GUILDS);
     future(&shard.next_event());
     future(&shard.next_message());
     future(&shard.sender().send_payload(3, &1));
@@ -330,7 +330,7 @@ fn a_shard_and_all_its_parts_may_cross_threads() {
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
-    let mut shard = Shard::new(ShardId::ONE, "token", Intents::GUILDS);
+    let mut shard = Shard::new(ShardId::ONE, crate::observe::watch::TOKEN, Intents::GUILDS);
     let future = std::pin::pin!(shard.next_event());
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), ErrorKind::Configuration),
@@ -406,7 +406,7 @@ async fn threads_and_sockets_make_no_difference() {
         buffered_events_max: 100,
         ..crate::Limits::default()
     };
-    let config = Config::builder("CANARY", Intents::GUILDS)
+    let config = Config::builder(crate::observe::watch::TOKEN, Intents::GUILDS)
         .gateway_url(gateway.url())
         .limits(limits);
     let mut shard: Shard = Shard::with_config(ShardId::ONE, config.build().unwrap());

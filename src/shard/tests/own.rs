@@ -337,7 +337,11 @@ fn a_typed_shard_and_its_futures_can_be_sent() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }
-    let shard = crate::Shard::new(ShardId::ONE, "token", crate::Intents::empty());
+    let shard = crate::Shard::new(
+        ShardId::ONE,
+        crate::observe::watch::TOKEN,
+        crate::Intents::empty(),
+    );
     let mut shard = is_send(shard.typed::<Borrowed<'_>>());
     drop(is_send(shard.next_event()));
     drop(is_send(shard.next_message()));

@@ -12,13 +12,13 @@ use super::bench::{Got, Memory, next, seqs, until, until_ready};
 use crate::{
     Config, ConfigBuilder, Error, Notice, Reconnect, Shard, ShardId,
     local::{Act, Builder, Dialect, Fault, Gateway, Moment, Record, Step},
-    observe::capture::Log,
+    observe::{capture::Log, watch},
     qq::{Credentials, Event, Intents, QQ},
     queue::LocalQueue,
 };
 
 const APP_ID: &str = "102000001";
-const SECRET: &str = "CANARYsecret";
+const SECRET: &str = watch::CLIENT_SECRET;
 
 fn gateway() -> Builder {
     Gateway::builder()

@@ -258,6 +258,10 @@ impl<S: Source> Reshard<S> {
     ///
     /// Events that this stream holds and has not given are then lost: right after the hand-over,
     /// take what is there first.
+    ///
+    /// # Cancel safety
+    ///
+    /// The shutdown begins with the call; dropping the future does not stop it.
     pub fn shutdown(&self, how: Shutdown) -> impl Future<Output = Sessions> + Send + use<S> {
         if !self.is_complete() {
             end(&self.new);
@@ -613,6 +617,7 @@ fn are_through<P: Platform>(waiting: &mut Vec<ShardHandle<P>>, ticket: u64) -> b
     waiting.is_empty()
 }
 
+/// Dropping a future of `next` loses nothing.
 impl<S: Source> Stream for Reshard<S> {
     type Item = (ShardHandle<S::Platform>, Result<S::Event, Error>);
 

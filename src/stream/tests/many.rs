@@ -397,7 +397,7 @@ async fn the_days_limit_is_obeyed_and_asked_for_again_when_its_day_is_over() {
 
     let bench = Bench::with(gateway().shards(2).session_starts(1_000, 101));
     // The queue is that of the token: nobody else's.
-    let config = Config::builder("CANARY.limits", Intents::GUILDS)
+    let config = Config::builder(crate::observe::watch::token_of("limits"), Intents::GUILDS)
         .rest_url(bench.gateway.rest_url())
         .dialler(Arc::new(Memory(Arc::clone(&bench.gateway))))
         .build()

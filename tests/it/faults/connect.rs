@@ -106,7 +106,7 @@ async fn f04_a_port_where_nobody_listens_is_tried_again_and_again() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let gateway = Arc::new(Gateway::start().await.unwrap());
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(format!("ws://127.0.0.1:{port}"))
         .limits(scaled());
     let mut bot = Bot::over_sockets(config, &gateway);
@@ -206,7 +206,7 @@ async fn f05_an_address_that_does_not_answer_is_given_up_in_time() {
     let url = format!("ws://{address}");
     let builder = scaled_gateway().resume_url(url.clone());
     let gateway = Arc::new(builder.start_in_memory());
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(&url)
         .limits(scaled());
     let mut bot = Bot::over_sockets(config, &gateway);
@@ -277,7 +277,7 @@ async fn f06_a_connection_cut_at_any_step_is_a_failed_attempt_and_nothing_is_sen
     let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());
     let gateway = Arc::new(scaled_gateway().resume_url(url.clone()).start_in_memory());
     let door = Door::open(listener, &gateway, Some(tls.clone()));
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(&url)
         .tls(Tls::Custom(authority.client()))
         .limits(scaled());
@@ -461,7 +461,7 @@ async fn f10_tls_that_ends_without_a_goodbye_is_a_cut_and_resumes() {
         }
         .boxed()
     }) as TcpServer]);
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(&url)
         .tls(Tls::Custom(authority.client()))
         .limits(scaled());
@@ -503,7 +503,7 @@ impl Tail {
                 &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""),
             ])
             .arg(folder.join("examples/tail"))
-            .args(["--token", "any", "--url", url])
+            .args(["--token", crate::watch::TOKEN, "--url", url])
             .env_clear()
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::piped())

@@ -10,7 +10,7 @@ mod payloads;
 mod sending;
 mod session;
 mod websocket;
-mod world;
+pub(crate) mod world;
 
 /// Rows without a test here, each with its reason.
 fn reasons() -> Vec<(&'static str, &'static str)> {

@@ -24,7 +24,7 @@ fn compressions() -> impl Iterator<Item = Compression> {
 /// A bot with a session, over real sockets.
 async fn begun(kind: Compression) -> (Arc<Gateway>, Bot) {
     let gateway = Arc::new(scaled_gateway().start().await.unwrap());
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(gateway.url())
         .compression(kind)
         .limits(scaled());

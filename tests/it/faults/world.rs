@@ -252,7 +252,7 @@ impl World {
             }),
             gateway,
             // Tokens tell the identify queues of a process apart.
-            token: format!("CANARY-{:032x}", fastrand::u128(..)),
+            token: crate::watch::secret(format!("CANARY-{:032x}", fastrand::u128(..))),
             url: url.to_owned(),
             client: None,
         }
@@ -298,7 +298,7 @@ pub(crate) fn real_bot(gateway: &Arc<Gateway>) -> Bot {
 pub(crate) fn real_bot_with(gateway: &Arc<Gateway>, change: impl FnOnce(&mut Limits)) -> Bot {
     let mut limits = scaled();
     change(&mut limits);
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(gateway.url())
         .compression(Compression::None)
         .limits(limits);

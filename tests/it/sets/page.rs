@@ -114,7 +114,7 @@ async fn run<F>(
         // What still comes must find somebody, or the program would end with an error.
         while seen.recv().await.is_some() {}
     };
-    let both = async { tokio::join!(program("token".into(), sender), watch) };
+    let both = async { tokio::join!(program(crate::watch::token().into(), sender), watch) };
     let (ended, ()) = timeout(Duration::from_secs(30), both).await.expect("ends");
     ended.unwrap();
     let stats = gateway.stats();

@@ -13,12 +13,15 @@ use shardstream::{
     local::{Fault, Gateway, Step},
 };
 
-use crate::process::{Program, gateway, printed};
+use crate::{
+    process::{Program, gateway, printed},
+    watch,
+};
 
 const FRAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/frames/harbour.jsonl");
 
 fn tail(url: &str, more: &[&str]) -> Program {
-    let mut args = vec!["--url", url, "--token", "any"];
+    let mut args = vec!["--url", url, "--token", watch::TOKEN];
     args.extend(more);
     Program::start("tail", &args, "warn")
 }
@@ -179,7 +182,7 @@ fn a_restart_of_eight_shards_resumes_eight_and_loses_or_doubles_nothing() {
     assert!(second.terminate().0.success());
     printed.add(&second);
     let text = fs::read_to_string(&file.0).unwrap();
-    assert!(!text.contains("any\""), "no token in the file");
+    assert!(!text.contains(&watch::TOKEN[..8]), "no token in the file");
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.0.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
@@ -279,7 +282,7 @@ fn shards_that_cannot_be_are_bad_usage() {
     for shards in [
         "0", "-1", "x", "", "65537", "1..2", "4..4/8", "5..4/8", "2..9/8", "0..1/0",
     ] {
-        let args = ["--token", "any", "--shards", shards];
+        let args = ["--token", watch::TOKEN, "--shards", shards];
         let (status, stderr) = Program::start("tail", &args, "off").wait();
         assert_eq!(status.code(), Some(2), "{shards:?}: {stderr}");
     }

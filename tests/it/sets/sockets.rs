@@ -25,10 +25,10 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 /// All shards that the gateway recommends, by the queue of the library or by another one.
 async fn recommended(gateway: &Gateway, queue: Option<Arc<dyn Queue>>) -> Vec<Shard> {
-    let client = rest::Client::new("token").base_url(gateway.rest_url());
+    let client = rest::Client::new(crate::watch::token()).base_url(gateway.rest_url());
     let mut limits = Limits::default();
     limits.identify_window = WINDOW;
-    let mut config = Config::builder("token", Intents::GUILDS).limits(limits);
+    let mut config = Config::builder(crate::watch::token(), Intents::GUILDS).limits(limits);
     if let Some(queue) = queue {
         config = config.queue(queue);
     }

@@ -219,7 +219,7 @@ impl World {
         let limits = self.place.limits();
         let window = limits.identify_window;
         let queue = LocalQueue::with_limits(1, 1000, 1000, secs(86_400), window);
-        let config = Config::builder("CANARY.token", Intents::GUILDS)
+        let config = Config::builder(crate::watch::token_of("places"), Intents::GUILDS)
             .gateway_url(self.gateway.url())
             .limits(limits)
             .queue(Arc::new(queue));

@@ -239,7 +239,7 @@ async fn f36_a_server_that_closes_its_write_side_only_is_left() {
     }) as TcpServer]);
     let mut limits = scaled();
     limits.close = secs(3);
-    let config = Config::builder("any", Intents::GUILDS)
+    let config = Config::builder(crate::watch::token(), Intents::GUILDS)
         .gateway_url(&url)
         .compression(Compression::None)
         .limits(limits);
