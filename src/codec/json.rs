@@ -1,6 +1,6 @@
 //! How does JSON become a value, and a value JSON? The one place that knows the back end.
 
-mod direct;
+pub(crate) mod direct;
 mod lean;
 mod reader;
 #[cfg(feature = "simd-json")]

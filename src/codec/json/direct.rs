@@ -11,7 +11,7 @@ use compact_str::CompactString;
 
 use super::reader::{Number, Reader, Refused};
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 thread_local! {
     /// How many texts were taken.
     static TAKEN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
@@ -19,9 +19,23 @@ thread_local! {
     static REFUSES: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+/// What `read` gives with the direct decoder, and by `serde_json` alone.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn both<T>(read: impl Fn() -> T) -> (T, T) {
+    #[cfg(feature = "simd-json")]
+    super::simd::REFUSES.set(true);
+    let first = read();
+    REFUSES.set(true);
+    let second = read();
+    REFUSES.set(false);
+    #[cfg(feature = "simd-json")]
+    super::simd::REFUSES.set(false);
+    (first, second)
+}
+
 /// Reads `text`, or `None` where the other reader is to be asked.
 pub(super) fn decode<T: Decode>(text: &str) -> Option<T> {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     if REFUSES.get() {
         return None;
     }
@@ -30,7 +44,7 @@ pub(super) fn decode<T: Decode>(text: &str) -> Option<T> {
     if !json.is_at_end() {
         return None;
     }
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     TAKEN.set(TAKEN.get() + 1);
     Some(value)
 }
