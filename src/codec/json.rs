@@ -1,6 +1,8 @@
 //! How does JSON become a value, and a value JSON? The one place that knows the back end.
 
+pub(crate) mod direct;
 mod lean;
+mod reader;
 #[cfg(feature = "simd-json")]
 pub(crate) mod simd;
 
@@ -10,6 +12,10 @@ use serde::{
 };
 use serde_json::error::Category;
 
+pub(crate) use self::{
+    direct::Decode,
+    reader::{Number, Reader, Refused},
+};
 use crate::{limits::JSON_DEPTH_MAX, platform::DecodeError};
 
 /// Decodes `text` into `T`.
@@ -37,14 +43,13 @@ pub(crate) fn decode_lean<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T,
     lean::decode(text).map_or_else(|| decode(text), Ok)
 }
 
-/// Decodes `text` into a type that borrows nothing of it: the same as [`decode`], by whatever back
-/// end is built in.
-pub(crate) fn decode_owned<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
+/// Decodes `text` into a built-in type: the same as [`decode`], by whatever back end is built in.
+pub(crate) fn decode_owned<T: DeserializeOwned + Decode>(text: &str) -> Result<T, DecodeError> {
     #[cfg(feature = "simd-json")]
     if let Some(value) = simd::decode(text) {
         return Ok(value);
     }
-    decode(text)
+    direct::decode(text).map_or_else(|| decode(text), Ok)
 }
 
 /// Holds a text that is handed on as it is to be JSON, and not nested too deep for whoever takes

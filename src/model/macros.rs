@@ -1,8 +1,14 @@
 //! How is an object declared? Once; everything else is generated from the declaration.
 //!
 //! [`object!`], [`tagged!`], [`int_enum!`], [`string_enum!`] and [`flags!`] are the only ways in
-//! which this room declares what is on the wire, so that another decoder can be generated from the
-//! very same declarations.
+//! which this room declares what is on the wire. Of each declaration both decoders are made:
+//! serde's `Deserialize`, for whoever reads a type on his own, and
+//! [`Decode`](crate::codec::json::Decode), which reads events.
+
+#[macro_use]
+mod tagged;
+#[macro_use]
+mod values;
 
 /// Declares objects, each field as `name: Type = kind` or, where the wire's name is no Rust name,
 /// `name as "wire": Type = kind`.
@@ -155,6 +161,35 @@ macro_rules! object {
                 Ok(slots)
             }
 
+            /// As `read`, from the text itself.
+            pub(super) fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                // Constants are patterns: the compiler tells keys apart by length and bytes.
+                struct Names;
+                #[expect(non_upper_case_globals, reason = "named like the fields")]
+                impl Names {
+                    $(
+                        const $field: &'static [u8] = object!(@wire $field $($wire)?).as_bytes();
+                    )*
+                }
+
+                let mut slots = Self::default();
+                let mut key = json.first_key();
+                while let Some(name) = key {
+                    match name {
+                        $(
+                            Names::$field => {
+                                slots.$field = object!(@decode $kind json, slots, $ty);
+                            }
+                        )*
+                        _ => json.skip_field(name)?,
+                    }
+                    key = json.next_key();
+                }
+                Ok(slots)
+            }
+
             /// The object, or the name of a field that is missing.
             pub(super) fn complete(self) -> Result<$name, &'static str> {
                 Ok($name {
@@ -188,6 +223,15 @@ macro_rules! object {
                     }
                 }
                 deserializer.deserialize_struct(stringify!($name), $slots::FIELDS, Fields)
+            }
+        }
+
+        impl $crate::codec::json::Decode for $name {
+            fn decode(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Self, $crate::codec::json::Refused> {
+                $( let _guard = $guard; )?
+                $slots::decode(json)?.complete().map_err(|_| $crate::codec::json::Refused)
             }
         }
     };
@@ -246,6 +290,35 @@ macro_rules! object {
     }};
     (@read $kind:ident $map:ident) => { $map.next_value()? };
 
+    (@decode required $json:ident, $slots:ident, $ty:ty) => {
+        Some($crate::codec::json::Decode::decode($json)?)
+    };
+    (@decode maybe $json:ident, $slots:ident, $ty:ty) => {
+        Some($crate::codec::json::Decode::decode($json)?)
+    };
+    (@decode loose $json:ident, $slots:ident, $ty:ty) => { $crate::model::direct::loose($json)? };
+    (@decode loose_nullable $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode loose_default $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode loose_sparse $json:ident, $slots:ident, $ty:ty) => {
+        $crate::model::direct::loose($json)?
+    };
+    (@decode lenient $json:ident, $slots:ident, $ty:ty) => { super::lenient::decode($json)? };
+    (@decode by_id $json:ident, $slots:ident, $ty:ty) => { $crate::model::direct::by_id($json)? };
+    (@decode by_kind $json:ident, $slots:ident, $ty:ty) => {
+        <$ty as super::slot::ByKind>::decode($json, $slots.kind)?
+    };
+    (@decode marker $json:ident, $slots:ident, $ty:ty) => {{
+        $json.skip()?;
+        Some(true)
+    }};
+    (@decode $kind:ident $json:ident, $slots:ident, $ty:ty) => {
+        $crate::codec::json::Decode::decode($json)?
+    };
+
     (@take required $slot:expr, $wire:expr) => {
         match $slot {
             Some(value) => value,
@@ -299,474 +372,6 @@ macro_rules! object {
     };
 }
 
-/// Declares objects of several types, told apart by their `type`: an enumeration of the objects,
-/// one of their types, and a struct for each.
-///
-/// `slots` lists what the wire may hold for an object of any of the types, once each, as a type
-/// that has an empty value; the fields of the structs, declared as in [`object!`], take theirs
-/// from there. `type` may come in any place, and nothing is read twice:
-///
-/// - Before `type` has come, every field with a slot is read into it; others, and values that fit
-///   no slot, are kept as text.
-/// - After it, only the fields of that type are read; those of others may be of any form. A value
-///   that fits no slot is as good as absent.
-/// - An object whose type is missing or unknown is in `Unknown`, as text.
-macro_rules! tagged {
-    (
-        $(#[$meta:meta])*
-        pub enum $name:ident of
-        $(#[$kind_meta:meta])*
-        $kinds:ident;
-
-        slots $slots:ident, $keys:ident {
-            $( $slot:ident $(as $slot_wire:literal)? : $slot_ty:ty ),* $(,)?
-        }
-
-        $(
-            $(#[$struct_meta:meta])*
-            $number:literal => $variant:ident($payload:ty), $struct:ident {
-                $(
-                    $(#[$doc:meta])*
-                    $field:ident $(as $wire:literal)? : $ty:ty = $kind:ident
-                ),* $(,)?
-            }
-        )*
-    ) => {
-        int_enum! {
-            $(#[$kind_meta])*
-            pub enum $kinds {
-                $(
-                    #[doc = concat!("[`", stringify!($struct), "`]")]
-                    $variant = $number,
-                )*
-            }
-        }
-
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
-        #[non_exhaustive]
-        pub enum $name {
-            $(
-                #[doc = concat!("[`", stringify!($struct), "`]")]
-                $variant($payload),
-            )*
-            /// One whose type is missing, or that this version has no name for.
-            Unknown(Box<super::UnknownObject>),
-        }
-
-        impl $name {
-            /// Its type; `None` where it came without one.
-            pub fn kind(&self) -> Option<$kinds> {
-                match self {
-                    $( Self::$variant(_) => Some($kinds::$variant), )*
-                    Self::Unknown(unknown) => unknown.kind.map($kinds::from),
-                }
-            }
-
-            /// What to do with a field of an object of a type.
-            const fn want(kind: Option<$kinds>, key: &$keys) -> super::slot::Want {
-                if matches!(key, $keys::Tag__) {
-                    return super::slot::Want::Read;
-                }
-                match kind {
-                    None => super::slot::Want::Read,
-                    $( Some($kinds::$variant) => super::slot::Want::if_has($struct::has(key)), )*
-                    Some($kinds::Unknown(_)) => super::slot::Want::Text,
-                }
-            }
-
-            /// The object, or the name of a field that is missing.
-            fn complete(mut slots: $slots) -> Result<Self, &'static str> {
-                Ok(match slots.tag__ {
-                    $(
-                        Some($kinds::$variant) => {
-                            Self::$variant($struct::take(&mut slots)?.into())
-                        }
-                    )*
-                    None | Some($kinds::Unknown(_)) => Self::Unknown(Box::new(
-                        super::UnknownObject {
-                            kind: slots.tag__.map($kinds::number),
-                            json: slots.into_json(),
-                        },
-                    )),
-                })
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $( Self::$variant(object) => object.serialize(serializer), )*
-                    Self::Unknown(unknown) => unknown.serialize(serializer),
-                }
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
-                impl<'de> serde::de::Visitor<'de> for Fields {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str(concat!("an object: ", stringify!($name)))
-                    }
-
-                    fn visit_map<A: serde::de::MapAccess<'de>>(
-                        self,
-                        map: A,
-                    ) -> Result<$name, A::Error> {
-                        let _guard = super::nest::Nest::enter()?;
-                        $name::complete($slots::read(map, $name::want)?)
-                            .map_err(<A::Error as serde::de::Error>::missing_field)
-                    }
-                }
-                deserializer.deserialize_struct(stringify!($name), $slots::FIELDS, Fields)
-            }
-        }
-
-        tagged!(@slots $kinds, $slots, $keys { $( $slot [$($slot_wire)?] $slot_ty; )* });
-        $(
-            tagged!(@struct [$kinds::$variant] $slots, $keys;
-                $(#[$struct_meta])* $struct {
-                    $( $(#[$doc])* $field [$($wire)?] $ty, $kind; )*
-                }
-            );
-        )*
-    };
-
-    // A struct that is made of the slots of a tagged enumeration but has no `type` of its own.
-    (
-        $(#[$meta:meta])*
-        pub struct $struct:ident of $slots:ident, $keys:ident {
-            $( $(#[$doc:meta])* $field:ident $(as $wire:literal)? : $ty:ty = $kind:ident ),* $(,)?
-        }
-    ) => {
-        tagged!(@struct [] $slots, $keys;
-            $(#[$meta])* $struct { $( $(#[$doc])* $field [$($wire)?] $ty, $kind; )* }
-        );
-    };
-
-    // Slots alone, for a type that is put together by hand.
-    (
-        slots $slots:ident, $keys:ident of $kinds:ident {
-            $( $slot:ident $(as $slot_wire:literal)? : $slot_ty:ty ),* $(,)?
-        }
-    ) => {
-        tagged!(@slots $kinds, $slots, $keys { $( $slot [$($slot_wire)?] $slot_ty; )* });
-    };
-
-    (@struct [$($tag:expr)?] $slots:ident, $keys:ident; $(#[$meta:meta])* $struct:ident {
-        $( $(#[$doc:meta])* $field:ident [$($wire:literal)?] $ty:ty, $kind:ident; )*
-    }) => {
-        object!(@struct
-            [$($tag)?] $(#[$meta])* pub $struct {
-                $( $(#[$doc])* $field [$($wire)?] $ty, $kind; )*
-            }
-        );
-
-        impl $struct {
-            /// Whether it has a field.
-            const fn has(key: &$keys) -> bool {
-                matches!(key, $( $keys::$field )|*)
-            }
-
-            /// Takes its fields, or gives the name of one that is missing.
-            fn take(slots: &mut $slots) -> Result<Self, &'static str> {
-                Ok(Self {
-                    $( $field: tagged!(
-                        @take $kind std::mem::take(&mut slots.$field),
-                        object!(@wire $field $($wire)?)
-                    ), )*
-                })
-            }
-        }
-    };
-
-    (@slots $kinds:ident, $slots:ident, $keys:ident {
-        $( $slot:ident [$($wire:literal)?] $ty:ty; )*
-    }) => {
-        #[derive(Default)]
-        pub(super) struct $slots {
-            tag__: Option<$kinds>,
-            $( $slot: $ty, )*
-            /// Fields that have no slot.
-            rest__: super::untyped::FieldTexts,
-        }
-
-        /// A field of an object of any of the types.
-        #[expect(non_camel_case_types, reason = "named like the fields")]
-        enum $keys { Tag__, $( $slot, )* Other__(compact_str::CompactString) }
-
-        impl $keys {
-            fn name(&self) -> &str {
-                match self {
-                    Self::Tag__ => "type",
-                    $( Self::$slot => object!(@wire $slot $($wire)?), )*
-                    Self::Other__(name) => name,
-                }
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $keys {
-            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                struct Names;
-                impl serde::de::Visitor<'_> for Names {
-                    type Value = $keys;
-
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str("a field's name")
-                    }
-
-                    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<$keys, E> {
-                        Ok(match name {
-                            "type" => $keys::Tag__,
-                            $( object!(@wire $slot $($wire)?) => $keys::$slot, )*
-                            other => $keys::Other__(other.into()),
-                        })
-                    }
-                }
-                d.deserialize_identifier(Names)
-            }
-        }
-
-        impl $slots {
-            const FIELDS: &'static [&'static str] =
-                &["type", $( object!(@wire $slot $($wire)?) ),*];
-
-            /// Reads an object, each field as `want` says of it and the type as far as it is known.
-            fn read<'de, A: serde::de::MapAccess<'de>>(
-                mut map: A,
-                want: impl Fn(Option<$kinds>, &$keys) -> super::slot::Want,
-            ) -> Result<Self, A::Error> {
-                use super::slot::Want;
-
-                let mut slots = Self::default();
-                while let Some(key) = map.next_key::<$keys>()? {
-                    match (want(slots.tag__, &key), &key) {
-                        (Want::Read, $keys::Tag__) => {
-                            let number: super::scalar::Loose<i64> = map.next_value()?;
-                            slots.tag__ = number.0.map($kinds::from);
-                        }
-                        $(
-                            (Want::Read, $keys::$slot) => {
-                                let rest = match slots.tag__ {
-                                    None | Some($kinds::Unknown(_)) => {
-                                        Some((key.name(), &mut slots.rest__))
-                                    }
-                                    Some(_) => None,
-                                };
-                                slots.$slot = super::slot::Slot::read(&mut map, rest)?;
-                            }
-                        )*
-                        (Want::Text, _) | (Want::Read, $keys::Other__(_)) => {
-                            slots.rest__.read(key.name(), &mut map)?;
-                        }
-                        (Want::Skip, _) => {
-                            map.next_value::<serde::de::IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(slots)
-            }
-
-            /// All that was read, as text.
-            fn into_json(self) -> super::RawJson {
-                // The type first, so that all else is kept as text when this is read again.
-                let mut texts = super::untyped::FieldTexts::default();
-                if let Some(tag) = self.tag__ {
-                    texts.put("type", &tag);
-                }
-                $(
-                    if !super::scalar::is_default(&self.$slot) {
-                        texts.put(object!(@wire $slot $($wire)?), &self.$slot);
-                    }
-                )*
-                texts.append(&self.rest__);
-                texts.finish()
-            }
-        }
-    };
-
-    (@take required $slot:expr, $wire:expr) => {
-        match super::slot::option($slot) {
-            Some(value) => value,
-            None => return Err($wire),
-        }
-    };
-    (@take nullable $slot:expr, $wire:expr) => { super::slot::option($slot) };
-    (@take optional $slot:expr, $wire:expr) => { super::slot::option($slot) };
-    (@take maybe $slot:expr, $wire:expr) => { super::slot::maybe($slot) };
-    (@take $kind:ident $slot:expr, $wire:expr) => {
-        super::slot::option($slot).unwrap_or_default()
-    };
-}
-
-/// Declares an open enumeration of integers, each variant as `Name = number`.
-///
-/// A number that no variant has is kept in `Unknown`.
-macro_rules! int_enum {
-    (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $number:literal ),* $(,)? }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $(
-                $(#[$doc])*
-                #[doc = concat!("\n\nOn the wire `", stringify!($number), "`.")]
-                $variant,
-            )*
-            /// A number that this version has no name for.
-            Unknown(i64),
-        }
-
-        impl $name {
-            /// The number on the wire.
-            pub const fn number(self) -> i64 {
-                match self {
-                    $( Self::$variant => $number, )*
-                    Self::Unknown(number) => number,
-                }
-            }
-        }
-
-        impl From<i64> for $name {
-            fn from(number: i64) -> Self {
-                match number {
-                    $( $number => Self::$variant, )*
-                    other => Self::Unknown(other),
-                }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_i64(self.number())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer
-                    .deserialize_i64(super::scalar::AnyInteger)
-                    .map(Self::from)
-            }
-        }
-    };
-}
-
-/// Declares an open enumeration of texts, each variant as `Name = "text"`.
-///
-/// A text that no variant has is kept in `Unknown`.
-macro_rules! string_enum {
-    (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $text:literal ),* $(,)? }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $(
-                $(#[$doc])*
-                #[doc = concat!("\n\nOn the wire `", $text, "`.")]
-                $variant,
-            )*
-            /// A text that this version has no name for.
-            Unknown(compact_str::CompactString),
-        }
-
-        impl $name {
-            /// The text on the wire.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $( Self::$variant => $text, )*
-                    Self::Unknown(text) => text,
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $( $text => Self::$variant, )*
-                    other => Self::Unknown(other.into()),
-                }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Text;
-                impl serde::de::Visitor<'_> for Text {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str("a string")
-                    }
-
-                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        Ok($name::from(text))
-                    }
-                }
-                deserializer.deserialize_str(Text)
-            }
-        }
-    };
-}
-
-/// Declares a set of flags, each as `NAME = bit number`, that keeps bits without a name.
-///
-/// Sets are read from a number or a decimal text, and written as `number` or `text` says.
-macro_rules! flags {
-    (
-        $(#[$($meta:tt)*])*
-        pub struct $name:ident: $form:ident {
-            $( $(#[$($doc:tt)*])* $flag:ident = $bit:literal ),* $(,)?
-        }
-    ) => {
-        bitflags::bitflags! {
-            $(#[$($meta)*])*
-            ///
-            /// Bits without a name are kept.
-            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-            pub struct $name: u64 {
-                $(
-                    $(#[$($doc)*])*
-                    #[doc = concat!("\n\nBit ", stringify!($bit), ".")]
-                    const $flag = 1 << $bit;
-                )*
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                flags!(@write $form serializer, self.bits())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer
-                    .deserialize_any(super::scalar::AnyBits)
-                    .map(Self::from_bits_retain)
-            }
-        }
-    };
-
-    (@write number $serializer:ident, $bits:expr) => { $serializer.serialize_u64($bits) };
-    (@write text $serializer:ident, $bits:expr) => { $serializer.collect_str(&$bits) };
-}
-
 /// Makes objects [`Lenient`](super::scalar::Lenient): what is an object is read as one.
 macro_rules! lenient_objects {
     ($($object:ident),* $(,)?) => {
@@ -779,6 +384,12 @@ macro_rules! lenient_objects {
                 ) -> Result<Option<Self>, A::Error> {
                     let object = serde::de::value::MapAccessDeserializer::new(object);
                     serde::Deserialize::deserialize(object).map(Some)
+                }
+
+                fn read_object(
+                    json: &mut $crate::codec::json::Reader<'_>,
+                ) -> Result<Option<Self>, $crate::codec::json::Refused> {
+                    $crate::codec::json::Decode::decode(json).map(Some)
                 }
             }
         )*

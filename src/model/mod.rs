@@ -18,6 +18,7 @@
 mod events;
 #[macro_use]
 mod macros;
+pub(crate) mod direct;
 pub(crate) mod nest;
 pub(crate) mod ready;
 pub(crate) mod scalar;

@@ -9,8 +9,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::Timestamp;
-use crate::id::{Id, ShardId};
+use super::{Timestamp, direct::loose};
+use crate::{
+    codec::json::{Reader, Refused},
+    id::{Id, ShardId},
+};
 
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -133,15 +136,20 @@ impl Serialize for Nonce {
     }
 }
 
+impl Nonce {
+    pub(super) fn of(scalar: Scalar) -> Option<Self> {
+        match scalar {
+            Scalar::Integer(number) => Some(Self::Number(number)),
+            Scalar::Text(text) => Some(Self::Text(text)),
+            Scalar::Bool(_) | Scalar::Number(_) => None,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Nonce {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Integer(number) => Ok(Self::Number(number)),
-            Scalar::Text(text) => Ok(Self::Text(text)),
-            Scalar::Bool(_) | Scalar::Number(_) => {
-                Err(de::Error::custom("neither a text nor an integer"))
-            }
-        }
+        Self::of(Scalar::deserialize(deserializer)?)
+            .ok_or_else(|| de::Error::custom("neither a text nor an integer"))
     }
 }
 
@@ -230,7 +238,7 @@ impl Lenient for Scalar {
 /// `Debug` shows nothing of it; it is serialized as it is.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SecretText(CompactString);
+pub struct SecretText(pub(super) CompactString);
 
 impl SecretText {
     /// The secret itself. Whoever calls this answers for where it goes.
@@ -281,6 +289,21 @@ pub(crate) trait Lenient: Sized {
 
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         IgnoredAny.visit_map(object).map(|_| None)
+    }
+
+    /// [`from_text`](Self::from_text) of the text that comes next.
+    fn read_text(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        json.text().map(Self::from_text)
+    }
+
+    /// [`from_list`](Self::from_list) of the list that comes next.
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        json.skip().map(|()| None)
+    }
+
+    /// [`from_object`](Self::from_object) of the object that comes next.
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        json.skip().map(|()| None)
     }
 }
 
@@ -430,17 +453,33 @@ impl<T> Lenient for Id<T> {
     fn from_fraction(_number: f64) -> Option<Self> {
         None
     }
+
+    fn read_text(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        match json.quoted_number() {
+            Some(number) => Ok(Some(Self::new(number))),
+            None => json.text().map(Self::from_text),
+        }
+    }
 }
 
 impl Lenient for ShardId {
     const OF_LIST: bool = true;
 
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        let numbers = Vec::<u32>::read_list(json)?;
+        Ok(shard_id(numbers.as_deref()))
+    }
+
     fn from_list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
         let numbers = Vec::<u32>::from_list(list)?;
-        Ok(match numbers.as_deref() {
-            Some(&[number, total]) => Self::new(number, total),
-            _ => None,
-        })
+        Ok(shard_id(numbers.as_deref()))
+    }
+}
+
+fn shard_id(numbers: Option<&[u32]>) -> Option<ShardId> {
+    match numbers {
+        Some(&[number, total]) => ShardId::new(number, total),
+        _ => None,
     }
 }
 
@@ -455,6 +494,16 @@ impl<T: Lenient> Lenient for Vec<T> {
         }
         Ok(Some(items))
     }
+
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        let mut items = Self::new();
+        let mut more = json.first_item()?;
+        while more {
+            items.extend(loose(json)?);
+            more = json.next_item()?;
+        }
+        Ok(Some(items))
+    }
 }
 
 impl<T: Lenient> Lenient for Box<T> {
@@ -463,6 +512,10 @@ impl<T: Lenient> Lenient for Box<T> {
     fn from_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
         Ok(T::from_object(object)?.map(Self::new))
     }
+
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        Ok(T::read_object(json)?.map(Self::new))
+    }
 }
 
 /// A Unix time that clients of users set, in the unit of its field.
@@ -470,12 +523,22 @@ impl<T: Lenient> Lenient for Box<T> {
 /// Read from an integer, a number with a fraction (cut) or a decimal text, because these come from
 /// programs that no one checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixTime(i64);
+pub struct UnixTime(pub(super) i64);
 
 impl UnixTime {
     /// The number.
     pub const fn get(self) -> i64 {
         self.0
+    }
+
+    pub(super) fn of(scalar: &Scalar) -> Option<Self> {
+        match scalar {
+            Scalar::Integer(number) => Some(Self(*number)),
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, which is meant")]
+            Scalar::Number(number) => Some(Self(*number as i64)),
+            Scalar::Text(text) => text.parse().ok().map(Self),
+            Scalar::Bool(_) => None,
+        }
     }
 }
 
@@ -497,22 +560,14 @@ impl Serialize for UnixTime {
 
 impl<'de> Deserialize<'de> for UnixTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Integer(number) => Ok(Self(number)),
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, which is meant")]
-            Scalar::Number(number) => Ok(Self(number as i64)),
-            Scalar::Text(text) => match text.parse() {
-                Ok(number) => Ok(Self(number)),
-                Err(_) => Err(de::Error::custom("not a number")),
-            },
-            Scalar::Bool(_) => Err(de::Error::custom("not a number")),
-        }
+        Self::of(&Scalar::deserialize(deserializer)?)
+            .ok_or_else(|| de::Error::custom("not a number"))
     }
 }
 
 /// An integer that is a decimal text on the wire; a plain integer is accepted too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Decimal(i64);
+pub struct Decimal(pub(super) i64);
 
 impl Decimal {
     /// The number.
@@ -545,7 +600,7 @@ impl<'de> Deserialize<'de> for Decimal {
 
 /// A part of a payload as its JSON text, valid but not looked into.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RawJson(Box<str>);
+pub struct RawJson(pub(super) Box<str>);
 
 impl RawJson {
     /// The text.

@@ -167,7 +167,62 @@ const fn month_len(year: i64, month: i64) -> i64 {
     }
 }
 
+/// The form in which platforms write nearly all times: `2026-02-01T03:34:22`, six digits of a
+/// fraction or none, and UTC. `None` for any other, be it right or wrong.
+fn parse_usual(text: &[u8]) -> Option<i64> {
+    let (time, rest) = text.split_first_chunk::<19>()?;
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        rest_of_time @ ..,
+    ] = *time
+    else {
+        return None;
+    };
+    let [h0, h1, b':', i0, i1, b':', s0, s1] = rest_of_time else {
+        return None;
+    };
+    let micros = match rest {
+        b"+00:00" | b"Z" => 0,
+        [b'.', digits @ .., b'+', b'0', b'0', b':', b'0', b'0'] if digits.len() == 6 => {
+            let (pairs, _) = digits.as_chunks();
+            let join =
+                |micros: i64, [tens, ones]: &[u8; 2]| Some(micros * 100 + two(*tens, *ones)?);
+            pairs.iter().try_fold(0, join)?
+        }
+        _ => return None,
+    };
+    let year = two(y0, y1)? * 100 + two(y2, y3)?;
+    let (month, day) = (two(m0, m1)?, two(d0, d1)?);
+    let (hour, minute, second) = (two(h0, h1)?, two(i0, i1)?, two(s0, s1)?);
+    let is_date = (1..=12).contains(&month) && day >= 1 && day <= month_len(year, month);
+    if !is_date || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let secs = days_from_civil(year, month, day) * DAY_SECS + hour * 3600 + minute * 60 + second;
+    Some(secs * MICROS + micros)
+}
+
+/// The value of two digits.
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| i64::from(tens * 10 + ones))
+}
+
 fn parse(text: &str) -> Option<i64> {
+    parse_usual(text.as_bytes()).or_else(|| parse_any(text))
+}
+
+fn parse_any(text: &str) -> Option<i64> {
     let mut cursor = Cursor(text.as_bytes());
     let year = cursor.number(4, 9999)?;
     cursor.mark(b'-')?;
@@ -253,7 +308,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use super::{Timestamp, parse_any, parse_usual};
 
     fn micros(text: &str) -> Option<i64> {
         text.parse().ok().map(Timestamp::micros)
@@ -305,6 +360,26 @@ mod tests {
             "２026-01-01T00:00:00Z",
         ] {
             assert_eq!(micros(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_form_is_read_as_any_form_is() {
+        for text in [
+            "2026-02-01T03:34:22.613000+00:00",
+            "2024-02-29T23:59:59+00:00",
+            "1969-12-31T00:00:00Z",
+        ] {
+            assert!(parse_usual(text.as_bytes()).is_some(), "{text}");
+            // Each place with each byte that is next to a digit, or means something.
+            for at in 0..text.len() {
+                for byte in "0123456789/:-+.TZ ,".chars() {
+                    let changed = format!("{}{byte}{}", &text[..at], &text[at + 1..]);
+                    if let Some(usual) = parse_usual(changed.as_bytes()) {
+                        assert_eq!(parse_any(&changed), Some(usual), "{changed}");
+                    }
+                }
+            }
         }
     }
 

@@ -1,268 +1,41 @@
 //! How does a type of the user read a frame without the allocator? By skipping in place.
 //!
 //! `serde_json` allocates once a text for what it skips as soon as that nests twice, which nearly
-//! every event does; for a type that borrows five fields that is all that it would allocate. This
-//! reader knows the common part of JSON and refuses the rest, be it broken or only rare (exponents
-//! and fractions in an `f32`, integers beyond 64 bits, payloads of enums, depth): then `serde_json`
-//! reads anew, and its word counts. So this one must never take what that refuses, nor read another
-//! value out of it; `tests` hold the two against each other.
+//! every event does; for a type that borrows five fields that is all that it would allocate. Here
+//! a [`Reader`] skips. What that refuses is refused, and what is rare besides (an `f32`, integers
+//! of 128 bits, payloads of enums): then `serde_json` reads anew, and its word counts. So this one
+//! must never take what that refuses, nor read another value out of it; `tests` hold the two
+//! against each other.
 
-use std::fmt;
-
-use memchr::memchr2;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, IntoDeserializer as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, IntoDeserializer as _, MapAccess, SeqAccess, Visitor},
     forward_to_deserialize_any,
 };
 
-/// Typed nesting; the stack of what is skipped is a bit each.
-const DEPTH_MAX: u32 = 100;
+use super::reader::{Number, Reader, Refused};
 
 /// Reads `text`, or `None` where the other reader is to be asked.
 pub(super) fn decode<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-    };
+    let mut reader = Reader::new(text);
     let value = T::deserialize(&mut reader).ok()?;
-    reader.space();
-    (reader.at == text.len()).then_some(value)
+    reader.is_at_end().then_some(value)
 }
 
-/// That the other reader is to be asked. What was wrong it says itself.
-#[derive(Debug)]
-struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("refused")
-    }
+/// That what comes next begins with one of these.
+fn expect(reader: &mut Reader<'_>, first: &[u8]) -> Result<(), Refused> {
+    let next = reader.peek()?;
+    first.contains(&next).then_some(()).ok_or(Refused)
 }
 
-impl std::error::Error for Refused {}
-
-impl de::Error for Refused {
-    fn custom<T: fmt::Display>(_message: T) -> Self {
-        Self
-    }
-
-    // Without a text being made of what is thrown away.
-    fn invalid_type(_found: de::Unexpected<'_>, _expected: &dyn de::Expected) -> Self {
-        Self
-    }
-}
-
-struct Reader<'de> {
-    text: &'de str,
-    at: usize,
-    depth: u32,
-}
-
-impl<'de> Reader<'de> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    /// The first byte of what comes next.
-    fn next(&mut self) -> Result<u8, Refused> {
-        self.space();
-        self.peek().ok_or(Refused)
-    }
-
-    fn eat(&mut self, byte: u8) -> Result<(), Refused> {
-        if self.next()? != byte {
-            return Err(Refused);
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// That what comes next begins with one of these.
-    fn expect(&mut self, first: &[u8]) -> Result<(), Refused> {
-        let next = self.next()?;
-        first.contains(&next).then_some(()).ok_or(Refused)
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), Refused> {
-        let rest = self.text.get(self.at..).ok_or(Refused)?;
-        rest.starts_with(word).then_some(()).ok_or(Refused)?;
-        self.at += word.len();
-        Ok(())
-    }
-
-    /// A string: what is between its quotes, and whether that holds escapes, which are checked.
-    fn string(&mut self) -> Result<(&'de str, bool), Refused> {
-        self.eat(b'"')?;
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        let mut escapes = false;
-        loop {
-            let rest = bytes.get(self.at..).ok_or(Refused)?;
-            self.at += memchr2(b'"', b'\\', rest).ok_or(Refused)?;
-            if bytes.get(self.at) == Some(&b'"') {
-                break;
-            }
-            escapes = true;
-            match bytes.get(self.at + 1) {
-                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-                Some(b'u') => {
-                    let digits = bytes.get(self.at + 2..self.at + 6).ok_or(Refused)?;
-                    let hex = digits.iter().all(u8::is_ascii_hexdigit);
-                    hex.then_some(()).ok_or(Refused)?;
-                    self.at += 6;
-                }
-                _ => return Err(Refused),
-            }
-        }
-        let inside = self.text.get(start..self.at).ok_or(Refused)?;
-        self.at += 1;
-        let plain = inside.bytes().all(|byte| byte >= b' ');
-        plain.then_some((inside, escapes)).ok_or(Refused)
-    }
-
-    /// A string to a visitor.
-    fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.space();
-        let start = self.at;
-        let (inside, escapes) = self.string()?;
-        if !escapes {
-            return visitor.visit_borrowed_str(inside);
-        }
-        let quoted = self.text.get(start..self.at).ok_or(Refused)?;
-        visitor.visit_string(serde_json::from_str(quoted).map_err(|_| Refused)?)
-    }
-
-    /// The text of a number, as JSON writes one.
-    fn number(&mut self) -> Result<&'de str, Refused> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        let first = self.peek();
-        let integer = self.digits();
-        if integer == 0 || (integer > 1 && first == Some(b'0')) {
-            return Err(Refused);
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            (self.digits() > 0).then_some(()).ok_or(Refused)?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            (self.digits() > 0).then_some(()).ok_or(Refused)?;
-        }
-        self.text.get(start..self.at).ok_or(Refused)
-    }
-
-    fn digits(&mut self) -> usize {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    /// A number to a visitor. A minus before zero and what is no integer of 64 bits is refused.
-    fn visit_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.expect(b"-0123456789")?;
-        let number = self.number()?;
-        if number.starts_with("-0") {
-            return Err(Refused);
-        }
-        if number.contains(['.', 'e', 'E']) {
-            let value: f64 = number.parse().map_err(|_| Refused)?;
-            value.is_finite().then_some(()).ok_or(Refused)?;
-            return visitor.visit_f64(value);
-        }
-        if number.starts_with('-') {
-            visitor.visit_i64(number.parse().map_err(|_| Refused)?)
-        } else {
-            visitor.visit_u64(number.parse().map_err(|_| Refused)?)
-        }
-    }
-
-    /// Goes over a value of any kind, and holds it to be JSON. No recursion: a bit remembers which
-    /// bracket is open.
-    fn skip(&mut self) -> Result<(), Refused> {
-        let mut objects = 0_u128;
-        let mut depth = 0;
-        loop {
-            // A value, or the end of a list or object that is empty.
-            let opened = match self.next()? {
-                b'"' => self.string().map(|_| false)?,
-                b'-' | b'0'..=b'9' => self.number().map(|_| false)?,
-                b't' => self.word("true").map(|()| false)?,
-                b'f' => self.word("false").map(|()| false)?,
-                b'n' => self.word("null").map(|()| false)?,
-                open @ (b'{' | b'[') => {
-                    self.at += 1;
-                    (depth < u128::BITS).then_some(()).ok_or(Refused)?;
-                    depth += 1;
-                    objects = objects << 1 | u128::from(open == b'{');
-                    true
-                }
-                _ => return Err(Refused),
-            };
-            let mut first = opened;
-            // What closes behind it.
-            loop {
-                if depth == 0 {
-                    return Ok(());
-                }
-                let in_object = objects & 1 == 1;
-                match self.next()? {
-                    b',' if !first => self.at += 1,
-                    b'}' if in_object => {
-                        (self.at, objects, depth) = (self.at + 1, objects >> 1, depth - 1);
-                        first = false;
-                        continue;
-                    }
-                    b']' if !in_object => {
-                        (self.at, objects, depth) = (self.at + 1, objects >> 1, depth - 1);
-                        first = false;
-                        continue;
-                    }
-                    _ if first => {}
-                    _ => return Err(Refused),
-                }
-                if in_object {
-                    self.string()?;
-                    self.eat(b':')?;
-                }
-                break;
-            }
-        }
-    }
-
-    /// A list or object, by what `visit` makes of its inside.
-    fn nested<T>(
-        &mut self,
-        open: u8,
-        close: u8,
-        visit: impl FnOnce(Inside<'_, 'de>) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
-        self.eat(open)?;
-        (self.depth < DEPTH_MAX).then_some(()).ok_or(Refused)?;
-        self.depth += 1;
-        let value = visit(Inside {
-            reader: self,
-            close,
-            first: true,
-        })?;
-        self.depth -= 1;
-        self.eat(close)?;
-        Ok(value)
+/// A text to a visitor.
+fn visit_text<'de, V: Visitor<'de>>(
+    reader: &mut Reader<'de>,
+    visitor: V,
+) -> Result<V::Value, Refused> {
+    match reader.text_in_place()? {
+        Some(text) => visitor.visit_borrowed_str(text),
+        None => visitor.visit_string(reader.put_together()),
     }
 }
 
@@ -270,7 +43,7 @@ impl<'de> Reader<'de> {
 macro_rules! only {
     ($($method:ident $first:literal)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-            self.expect($first)?;
+            expect(self, $first)?;
             self.deserialize_any(visitor)
         }
     )*};
@@ -289,14 +62,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        match self.next()? {
-            b'"' => self.visit_string(visitor),
-            b'{' => self.nested(b'{', b'}', |inside| visitor.visit_map(inside)),
-            b'[' => self.nested(b'[', b']', |inside| visitor.visit_seq(inside)),
-            b't' => self.word("true").and_then(|()| visitor.visit_bool(true)),
-            b'f' => self.word("false").and_then(|()| visitor.visit_bool(false)),
-            b'n' => self.word("null").and_then(|()| visitor.visit_unit()),
-            _ => self.visit_number(visitor),
+        match self.peek()? {
+            b'"' => visit_text(self, visitor),
+            b'{' => Inside::of(self, b'{', b'}', |inside| visitor.visit_map(inside)),
+            b'[' => Inside::of(self, b'[', b']', |inside| visitor.visit_seq(inside)),
+            b't' | b'f' => visitor.visit_bool(self.bool()?),
+            b'n' => self.null().and_then(|_| visitor.visit_unit()),
+            _ => match self.number()? {
+                Number::Unsigned(number) => visitor.visit_u64(number),
+                Number::Negative(number) => visitor.visit_i64(number),
+                Number::Fraction(number) => visitor.visit_f64(number),
+            },
         }
     }
 
@@ -330,8 +106,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        if self.next()? == b'n' {
-            self.word("null")?;
+        if self.null()? {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -386,9 +161,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        match self.string()? {
-            (name, false) => visitor.visit_enum(name.into_deserializer()),
-            (_, true) => Err(Refused),
+        match self.text_in_place()? {
+            Some(name) => visitor.visit_enum(name.into_deserializer()),
+            None => Err(Refused),
         }
     }
 
@@ -402,25 +177,25 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 struct Inside<'r, 'de> {
     reader: &'r mut Reader<'de>,
     close: u8,
-    first: bool,
+    /// Whether more comes. The comma before it is taken, or the end.
+    more: bool,
 }
 
-impl Inside<'_, '_> {
-    /// Whether something more comes; the comma before it is taken.
-    fn more(&mut self) -> Result<bool, Refused> {
-        let next = self.reader.next()?;
-        if next == self.close {
-            return Ok(false);
-        }
-        if !self.first {
-            self.reader.eat(b',')?;
-            // A comma before the end.
-            if self.reader.next()? == self.close {
-                return Err(Refused);
-            }
-        }
-        self.first = false;
-        Ok(true)
+impl<'r, 'de> Inside<'r, 'de> {
+    /// A list or object, by what `visit` makes of all that is inside.
+    fn of<T>(
+        reader: &'r mut Reader<'de>,
+        open: u8,
+        close: u8,
+        visit: impl FnOnce(&mut Self) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let mut inside = Self {
+            more: reader.begin(open, close)?,
+            reader,
+            close,
+        };
+        let value = visit(&mut inside)?;
+        (!inside.more).then_some(value).ok_or(Refused)
     }
 }
 
@@ -431,10 +206,12 @@ impl<'de> SeqAccess<'de> for Inside<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Refused> {
-        if !self.more()? {
+        if !self.more {
             return Ok(None);
         }
-        seed.deserialize(&mut *self.reader).map(Some)
+        let item = seed.deserialize(&mut *self.reader)?;
+        self.more = self.reader.goes_on(self.close)?;
+        Ok(Some(item))
     }
 }
 
@@ -445,7 +222,7 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Refused> {
-        if !self.more()? {
+        if !self.more {
             return Ok(None);
         }
         seed.deserialize(Key(&mut *self.reader)).map(Some)
@@ -453,7 +230,9 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
         self.reader.eat(b':')?;
-        seed.deserialize(&mut *self.reader)
+        let value = seed.deserialize(&mut *self.reader)?;
+        self.more = self.reader.goes_on(self.close)?;
+        Ok(value)
     }
 }
 
@@ -464,7 +243,7 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        self.0.visit_string(visitor)
+        visit_text(self.0, visitor)
     }
 
     refused! {

@@ -4,7 +4,10 @@ use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Guild, ImageHash, Role, Timestamp, User};
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 /// Names of things that only their ids are known of here.
 macro_rules! markers {
@@ -114,6 +117,12 @@ impl Serialize for ApplicationFlagsText {
 impl<'de> Deserialize<'de> for ApplicationFlagsText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ApplicationFlags::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Decode for ApplicationFlagsText {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        Decode::decode(json).map(Self)
     }
 }
 

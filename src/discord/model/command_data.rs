@@ -13,7 +13,10 @@ use super::{
     AnyKind, Attachment, Channel, Role, Scalar, UnknownObject, User, nest::Nest, slot::Want,
     untyped::Untyped,
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 /// A parameter of a command with its value, or a subcommand with its parameters.
 ///
@@ -204,6 +207,13 @@ impl<'de> Deserialize<'de> for CommandOption {
             }
         }
         deserializer.deserialize_struct("CommandOption", OptionSlots::FIELDS, Fields)
+    }
+}
+
+impl Decode for CommandOption {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        let _guard = Nest::enter::<Refused>()?;
+        OptionSlots::decode(json, OptionSlots::want).map(OptionSlots::complete)
     }
 }
 

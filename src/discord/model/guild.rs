@@ -10,7 +10,10 @@ use super::{
     Application, Channel, Emoji, ImageHash, Member, Permissions, Presence, Role, ScheduledEvent,
     SoundboardSound, StageInstance, Sticker, Timestamp, User, VoiceState,
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 object! {
     /// A guild.
@@ -121,6 +124,18 @@ impl GuildCreate {
             Self::Unavailable(guild) => guild.id,
         }
     }
+
+    /// The guild, or the name of a field that is missing.
+    fn complete(slots: GuildSlots) -> Result<Self, &'static str> {
+        let bare = slots.name.is_none() && slots.owner_id.is_none();
+        if let (Some(id), Some(unavailable), true) = (slots.id, slots.unavailable, bare) {
+            return Ok(Self::Unavailable(UnavailableGuild {
+                id,
+                unavailable: Some(unavailable),
+            }));
+        }
+        slots.complete().map(Self::Available)
+    }
 }
 
 impl Serialize for GuildCreate {
@@ -143,21 +158,16 @@ impl<'de> Deserialize<'de> for GuildCreate {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<GuildCreate, A::Error> {
-                let slots = GuildSlots::read(map)?;
-                let bare = slots.name.is_none() && slots.owner_id.is_none();
-                if let (Some(id), Some(unavailable), true) = (slots.id, slots.unavailable, bare) {
-                    return Ok(GuildCreate::Unavailable(UnavailableGuild {
-                        id,
-                        unavailable: Some(unavailable),
-                    }));
-                }
-                slots
-                    .complete()
-                    .map(GuildCreate::Available)
-                    .map_err(de::Error::missing_field)
+                GuildCreate::complete(GuildSlots::read(map)?).map_err(de::Error::missing_field)
             }
         }
         deserializer.deserialize_struct("Guild", GuildSlots::FIELDS, Fields)
+    }
+}
+
+impl Decode for GuildCreate {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        Self::complete(GuildSlots::decode(json)?).map_err(|_| Refused)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{
 };
 
 use super::scalar::Lenient;
+use crate::codec::json::{Decode, Reader, Refused};
 
 /// The name of an image on Discord's CDN: nearly always 32 hexadecimal digits, with `a_` before
 /// them where the image is animated; such a name takes no memory of its own.
@@ -47,13 +48,25 @@ impl ImageHash {
     }
 }
 
-/// Lower case only, so that what is read is what is written.
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// Four bytes of eight hexadecimal digits. Lower case only, so that what is read is what is
+/// written.
+fn four(digits: [u8; 8]) -> Option<[u8; 4]> {
+    /// A byte in each of the eight.
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
     }
+    let digits = u64::from_le_bytes(digits);
+    // Of a letter, bit 6 is set, and `a` ends in 1.
+    let values = (digits & all(0x0F)) + ((digits >> 6) & all(1)) * 9;
+    let letters = ((values + all(6)) >> 4) & all(1);
+    let written = values + all(b'0') + letters * u64::from(b'a' - b'0' - 10);
+    if written != digits || values & all(0x10) != 0 {
+        return None;
+    }
+    // Neighbours are joined, the first the higher: in every second byte, then side by side.
+    let joined = (values << 4 | values >> 8) & 0x00FF_00FF_00FF_00FF;
+    let [a, _, b, _, c, _, d, _] = joined.to_le_bytes();
+    Some([a, b, c, d])
 }
 
 fn packed(text: &str) -> Option<Repr> {
@@ -61,9 +74,10 @@ fn packed(text: &str) -> Option<Repr> {
         .strip_prefix("a_")
         .map_or((false, text), |hex| (true, hex));
     let hex: &[u8; 32] = hex.as_bytes().try_into().ok()?;
+    let (eights, _) = hex.as_chunks::<8>();
     let mut digits = [0; 16];
-    for (byte, pair) in digits.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    for (bytes, eight) in digits.as_chunks_mut::<4>().0.iter_mut().zip(eights) {
+        *bytes = four(*eight)?;
     }
     Some(Repr::Hash { animated, digits })
 }
@@ -118,6 +132,12 @@ impl<'de> Deserialize<'de> for ImageHash {
     }
 }
 
+impl Decode for ImageHash {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        json.text().map(Self::from)
+    }
+}
+
 impl Lenient for ImageHash {
     fn from_text(text: &str) -> Option<Self> {
         Some(text.into())
@@ -143,11 +163,27 @@ mod tests {
             "nameplates/a/b/",
             &hex.to_uppercase(),
             &hex[1..],
+            &format!("{}é", &hex[2..]),
         ] {
             let hash = ImageHash::from(text);
             assert!(matches!(hash.0, Repr::Other(_)), "{text}");
             assert_eq!(hash.to_string(), text);
         }
         assert_eq!(size_of::<Option<ImageHash>>(), 24);
+    }
+
+    #[test]
+    fn only_hexadecimal_digits_are_packed() {
+        for place in [0, 7, 8, 31] {
+            for byte in 0..=0x7f_u8 {
+                let mut hex = b"00ff0123456789abcdef00000000000f".to_vec();
+                hex[place] = byte;
+                let text = String::from_utf8(hex).unwrap();
+                let hash = ImageHash::from(text.as_str());
+                let is_digit = byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+                assert_eq!(matches!(hash.0, Repr::Hash { .. }), is_digit, "{text}");
+                assert_eq!(hash.to_string(), text);
+            }
+        }
     }
 }

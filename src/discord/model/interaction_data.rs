@@ -17,7 +17,10 @@ use super::{
     RawJson, ResolvedData, Scalar, User,
     slot::{ByKind, Want},
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Reader, Refused},
+    id::Id,
+};
 
 /// What was asked for, by the interaction's type.
 ///
@@ -176,6 +179,13 @@ impl ByKind for Option<InteractionData> {
         kind: Option<InteractionKind>,
     ) -> Result<Self::Slot, A::Error> {
         map.next_value_seed(DataOf(kind))
+    }
+
+    fn decode(json: &mut Reader<'_>, kind: Option<InteractionKind>) -> Result<Self::Slot, Refused> {
+        if json.null()? {
+            return Ok(None);
+        }
+        DataSlots::decode(json, |command, key| want(kind, command, key)).map(Some)
     }
 
     fn resolve(slot: Self::Slot, kind: Option<InteractionKind>) -> Result<Self, &'static str> {

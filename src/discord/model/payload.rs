@@ -8,7 +8,10 @@ use super::{
     Message, PartialEmoji, Presence, RawJson, ReadyApplication, Role, ScheduledEvent, SecretText,
     SoundboardSound, Sticker, ThreadMember, Timestamp, UnavailableGuild, User,
 };
-use crate::id::{Id, ShardId};
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::{Id, ShardId},
+};
 
 object! {
     /// A new session began.
@@ -40,6 +43,12 @@ impl<'de> Deserialize<'de> for Resumed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Documented as nothing, seen as an object of traces.
         IgnoredAny::deserialize(deserializer).map(|_| Self {})
+    }
+}
+
+impl Decode for Resumed {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        json.skip().map(|()| Self {})
     }
 }
 
@@ -94,16 +103,27 @@ impl Serialize for NotFound {
 impl<'de> Deserialize<'de> for NotFound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Documented as nothing in particular: Discord gives back what it was sent.
-        let sent = RawJson::deserialize(deserializer)?;
+        RawJson::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl Decode for NotFound {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        RawJson::decode(json).map(Self::from)
+    }
+}
+
+impl From<RawJson> for NotFound {
+    fn from(sent: RawJson) -> Self {
         let text = sent.as_str();
         let digits = text
             .strip_prefix('"')
             .and_then(|text| text.strip_suffix('"'))
             .unwrap_or(text);
-        Ok(match digits.parse() {
+        match digits.parse() {
             Ok(id) => Self::Id(Id::new(id)),
             Err(_) => Self::Other(sent),
-        })
+        }
     }
 }
 

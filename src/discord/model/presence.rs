@@ -11,7 +11,11 @@ use super::{
     UnixTime, User, UserFlags,
     scalar::{Lenient, Loose},
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+    model::direct::loose,
+};
 
 object! {
     /// A user's status and activities.
@@ -319,6 +323,17 @@ impl Lenient for ActivityButton {
         let LongButton { label, url } =
             LongButton::deserialize(MapAccessDeserializer::new(object))?;
         Ok(Some(Self { label, url }))
+    }
+
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        let LongButton { label, url } = LongButton::decode(json)?;
+        Ok(Some(Self { label, url }))
+    }
+}
+
+impl Decode for ActivityButton {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        loose(json)?.ok_or(Refused)
     }
 }
 

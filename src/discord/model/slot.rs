@@ -18,7 +18,11 @@ use super::{
     Message, PartialEmoji, ResolvedData, Scalar, SeparatorSpacing, TextInputStyle, User,
     scalar::Lenient, untyped::FieldTexts,
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{self, Number, Refused},
+    id::Id,
+    model::direct::{from_number, loose},
+};
 
 /// What to do with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,9 @@ pub(super) trait Slot: Sized {
     /// name, or nowhere.
     fn read<'de, A: MapAccess<'de>>(map: &mut A, rest: Rest<'_>) -> Result<Self, A::Error>;
 
+    /// As `read`, from the text itself.
+    fn decode(json: &mut json::Reader<'_>, rest: Rest<'_>) -> Result<Self, Refused>;
+
     fn into_maybe(self) -> Maybe<Self::Value>;
 
     fn into_option(self) -> Option<Self::Value>;
@@ -146,6 +153,10 @@ impl<T: Lenient> Slot for Option<T> {
 
     fn read<'de, A: MapAccess<'de>>(map: &mut A, rest: Rest<'_>) -> Result<Self, A::Error> {
         Maybe::read(map, rest).map(Self::from)
+    }
+
+    fn decode(json: &mut json::Reader<'_>, rest: Rest<'_>) -> Result<Self, Refused> {
+        Maybe::decode(json, rest).map(Self::from)
     }
 
     fn into_maybe(self) -> Maybe<T> {
@@ -167,6 +178,20 @@ impl<T: Lenient> Slot for Maybe<T> {
         })
     }
 
+    fn decode(json: &mut json::Reader<'_>, rest: Rest<'_>) -> Result<Self, Refused> {
+        let kept = match json.peek()? {
+            b'n' => return json.null().map(|_| Self::Null),
+            b'[' => !T::OF_LIST,
+            b'{' => !T::OF_OBJECT,
+            // What a scalar is made of is known behind it.
+            _ => return scalar(json, rest),
+        };
+        match rest {
+            Some((key, rest)) if kept => rest.take(key, json).map(|()| Self::Absent),
+            _ => Ok(loose(json)?.map_or(Self::Absent, Self::Value)),
+        }
+    }
+
     fn into_maybe(self) -> Self {
         self
     }
@@ -174,6 +199,33 @@ impl<T: Lenient> Slot for Maybe<T> {
     fn into_option(self) -> Option<T> {
         self.into()
     }
+}
+
+/// As [`Reader`] reads a scalar.
+fn scalar<T: Lenient>(json: &mut json::Reader<'_>, rest: Rest<'_>) -> Result<Maybe<T>, Refused> {
+    let reader = Reader {
+        rest,
+        value: PhantomData,
+    };
+    Ok(match json.peek()? {
+        b'"' => {
+            let text = json.text()?;
+            reader.made(T::from_text(text), &text)
+        }
+        b't' | b'f' => {
+            let value = json.bool()?;
+            reader.made(T::from_bool(value), &value)
+        }
+        _ => {
+            let number = json.number()?;
+            let value = from_number(number);
+            match number {
+                Number::Unsigned(number) => reader.made(value, &number),
+                Number::Negative(number) => reader.made(value, &number),
+                Number::Fraction(number) => reader.made(value, &number),
+            }
+        }
+    })
 }
 
 impl<T> From<Maybe<T>> for Option<T> {
@@ -313,6 +365,10 @@ pub(super) trait ByKind: Sized {
         map: &mut A,
         kind: Option<Self::Kind>,
     ) -> Result<Self::Slot, A::Error>;
+
+    /// As `read`, from the text itself.
+    fn decode(json: &mut json::Reader<'_>, kind: Option<Self::Kind>)
+    -> Result<Self::Slot, Refused>;
 
     /// The value, or the name of a field that it misses.
     fn resolve(slot: Self::Slot, kind: Option<Self::Kind>) -> Result<Self, &'static str>;

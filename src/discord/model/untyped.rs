@@ -12,7 +12,7 @@ use serde::{
 };
 
 use super::{RawJson, Scalar, scalar::Lenient};
-use crate::codec::json;
+use crate::codec::json::{self, Reader, Refused};
 
 /// An object whose type this version does not name.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,12 @@ impl FieldTexts {
         map: &mut A,
     ) -> Result<(), A::Error> {
         map.next_value_seed(self.value_of(key))
+    }
+
+    /// Appends the value of `key` that comes next.
+    pub(super) fn take(&mut self, key: &str, json: &mut Reader<'_>) -> Result<(), Refused> {
+        self.begin(key);
+        written(&mut self.0, json)
     }
 
     /// Appends a value that was read already.
@@ -80,6 +86,12 @@ impl FieldTexts {
     pub(super) fn finish(self) -> RawJson {
         raw(&format!("{{{}}}", self.0))
     }
+}
+
+/// Appends the value that comes next, written anew: through serde, as it is rare.
+fn written(out: &mut String, json: &mut Reader<'_>) -> Result<(), Refused> {
+    let mut value = serde_json::Deserializer::from_str(json.raw()?);
+    Text(out).deserialize(&mut value).map_err(|_| Refused)
 }
 
 fn raw(text: &str) -> RawJson {
@@ -138,6 +150,16 @@ impl Lenient for Untyped {
         let mut text = String::new();
         Text(&mut text).visit_map(object)?;
         Ok(Some(Self::Json(raw(&text))))
+    }
+
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        let mut text = String::new();
+        written(&mut text, json)?;
+        Ok(Some(Self::Json(raw(&text))))
+    }
+
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        Self::read_list(json)
     }
 }
 

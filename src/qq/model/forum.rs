@@ -8,7 +8,10 @@ use super::{
     Channel, Guild, RawJson, Timestamp, User,
     lenient::{Lenient, numbers, objects},
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 object! {
     /// A thread was made, changed or deleted.
@@ -205,6 +208,17 @@ impl RichText {
     }
 }
 
+impl RichText {
+    /// What valid JSON says; `None` where that is neither a list, an object nor a text.
+    fn of_json(text: &str) -> Option<Self> {
+        match text.bytes().next() {
+            Some(b'[' | b'{') => serde_json::from_str(text).ok().map(Self::Elements),
+            Some(b'"') => serde_json::from_str(text).ok().map(Self::Document),
+            _ => None,
+        }
+    }
+}
+
 impl Element {
     fn words(&self) -> Option<&str> {
         let text = self.text.as_ref().and_then(|text| text.text.as_deref());
@@ -235,16 +249,20 @@ impl<'de> Deserialize<'de> for RichText {
     }
 }
 
+impl Decode for RichText {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        json.raw().map(Self::of_json)?.ok_or(Refused)
+    }
+}
+
 impl Lenient for Option<RichText> {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = raw.get();
-        // What is a list, an object or a text now was valid JSON a moment ago.
-        Ok(match text.bytes().next() {
-            Some(b'[' | b'{') => serde_json::from_str(text).ok().map(RichText::Elements),
-            Some(b'"') => serde_json::from_str(text).ok().map(RichText::Document),
-            _ => None,
-        })
+        Ok(RichText::of_json(raw.get()))
+    }
+
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        json.raw().map(RichText::of_json)
     }
 }
 

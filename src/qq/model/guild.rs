@@ -7,7 +7,10 @@ use super::{
     RawJson, SecretText, TextId, Timestamp,
     lenient::{numbers, objects},
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 object! {
     /// A new session began.
@@ -49,6 +52,12 @@ impl Serialize for Resumed {
 impl<'de> Deserialize<'de> for Resumed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         RawJson::deserialize(deserializer).map(|data| Self { data })
+    }
+}
+
+impl Decode for Resumed {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        Decode::decode(json).map(|data| Self { data })
     }
 }
 

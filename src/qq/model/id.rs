@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::lenient::{self, Wire};
+use crate::codec::json::{Decode, Reader, Refused};
 
 /// The id of a thing of kind `T`: a text of no known form, such as an openid.
 ///
@@ -91,6 +92,12 @@ impl<'de, T> Deserialize<'de> for TextId<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id: Option<Self> = lenient::Lenient::lenient(deserializer)?;
         id.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("a value"), &"an id"))
+    }
+}
+
+impl<T> Decode for TextId<T> {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        lenient::decode::<Option<Self>>(json)?.ok_or(Refused)
     }
 }
 

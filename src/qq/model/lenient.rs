@@ -16,7 +16,10 @@ use serde::{
 };
 
 use super::{Decimal, RawJson, SecretText, Timestamp, UnixTime};
-use crate::id::Id;
+use crate::{
+    codec::json::{self, Number, Reader, Refused},
+    id::Id,
+};
 
 /// What a type makes of the types of JSON.
 pub(super) trait Wire: Sized {
@@ -39,16 +42,34 @@ pub(super) trait Wire: Sized {
     fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Self>, A::Error> {
         IgnoredAny.visit_seq(list).map(|_| None)
     }
+
+    /// [`object`](Self::object) from the text itself.
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        json.skip().map(|()| None)
+    }
+
+    /// [`list`](Self::list) from the text itself.
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        json.skip().map(|()| None)
+    }
 }
 
 /// The type of a field of the kind `lenient`: its default stands for what is absent or unfit.
 pub(super) trait Lenient: Default {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// As `lenient`, from the text itself.
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused>;
 }
 
 /// Reads the value of a field.
 pub(super) fn read<'de, T: Lenient, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
     map.next_value_seed(Seed(PhantomData))
+}
+
+/// As [`read`], from the text itself.
+pub(super) fn decode<T: Lenient>(json: &mut Reader<'_>) -> Result<T, Refused> {
+    T::decode(json)
 }
 
 struct Seed<T>(PhantomData<T>);
@@ -65,11 +86,30 @@ impl<T: Wire> Lenient for Option<T> {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any(PhantomData))
     }
+
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        match json.peek()? {
+            b'"' => json.text().map(T::text),
+            b'n' => json.null().map(|_| None),
+            b'{' => T::read_object(json),
+            b'[' => T::read_list(json),
+            b't' | b'f' => json.bool().map(T::bool),
+            _ => Ok(match json.number()? {
+                Number::Unsigned(number) => T::integer(number.into()),
+                Number::Negative(number) => T::integer(number.into()),
+                Number::Fraction(_) => None,
+            }),
+        }
+    }
 }
 
 impl<T: Wire> Lenient for Vec<T> {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::lenient(deserializer).map(Option::unwrap_or_default)
+    }
+
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        Option::decode(json).map(Option::unwrap_or_default)
     }
 }
 
@@ -78,6 +118,10 @@ impl Lenient for Option<RawJson> {
     fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawJson::deserialize(deserializer)?;
         Ok((raw.as_str() != "null").then_some(raw))
+    }
+
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        json::Decode::decode(json)
     }
 }
 
@@ -238,6 +282,10 @@ impl<T: Wire> Wire for Box<T> {
     fn object<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
         Ok(T::object(map)?.map(Self::new))
     }
+
+    fn read_object(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        Ok(T::read_object(json)?.map(Self::new))
+    }
 }
 
 /// Items that do not fit are left out.
@@ -246,6 +294,16 @@ impl<T: Wire> Wire for Vec<T> {
         let mut items = Self::new();
         while let Some(item) = list.next_element_seed(Seed::<Option<T>>(PhantomData))? {
             items.extend(item);
+        }
+        Ok(Some(items))
+    }
+
+    fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
+        let mut items = Self::new();
+        let mut more = json.first_item()?;
+        while more {
+            items.extend(Option::<T>::decode(json)?);
+            more = json.next_item()?;
         }
         Ok(Some(items))
     }
@@ -260,6 +318,12 @@ macro_rules! objects {
             ) -> Result<Option<Self>, A::Error> {
                 let deserializer = serde::de::value::MapAccessDeserializer::new(map);
                 serde::Deserialize::deserialize(deserializer).map(Some)
+            }
+
+            fn read_object(
+                json: &mut $crate::codec::json::Reader<'_>,
+            ) -> Result<Option<Self>, $crate::codec::json::Refused> {
+                $crate::codec::json::Decode::decode(json).map(Some)
             }
         }
     )*};

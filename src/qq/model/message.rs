@@ -6,9 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     Channel, Decimal, Guild, Member, RawJson, TextId, Timestamp, User,
     group::{Group, GroupMember},
-    lenient::{Lenient, Wire, numbers, objects},
+    lenient::{self, Lenient, Wire, numbers, objects},
 };
-use crate::id::Id;
+use crate::{
+    codec::json::{Decode, Reader, Refused},
+    id::Id,
+};
 
 object! {
     /// A message in a channel of a guild, or in a direct message.
@@ -234,6 +237,12 @@ impl<'de> Deserialize<'de> for ReactionTargetKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let kind: Option<Self> = Lenient::lenient(deserializer)?;
         kind.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("a value"), &"a kind"))
+    }
+}
+
+impl Decode for ReactionTargetKind {
+    fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
+        lenient::decode::<Option<Self>>(json)?.ok_or(Refused)
     }
 }
 
