@@ -173,4 +173,4 @@ pub use shard::{
     Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
     Shard, ShardHandle, Status, TypedShard, Watch,
 };
-pub use transport::{Dial, Duplex, Tls};
+pub use transport::{Dial, Duplex, Proxy, Tls};
