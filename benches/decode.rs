@@ -1,93 +1,252 @@
-//! What does it take to make an event of its text? By the direct decoder, and by serde.
+//! What does it take to make an event of its text? From bytes by the crate, and by serde alone.
 //!
-//! `cargo bench --bench decode` prints nanoseconds an event. For instructions, which do not depend
-//! on what else the machine does, run the program that it builds under callgrind, for one trace and
-//! one way (`mixed`, `nopres` or `startup`; `direct`, `serde` or `none`, which only makes the trace
-//! and is to be taken off):
+//! - `cargo bench --bench decode` prints microseconds an event: the best of some rounds, CPU time
+//!   of a thread that nothing else runs in.
+//! - `cargo bench --bench decode -- count` prints instructions a byte and an event, which do not
+//!   depend on what else the machine does. It needs valgrind.
+//! - `cargo bench --bench decode -- count linear` prints these of one guild in four sizes.
 //!
-//! `valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/deps/decode-* --bench
-//! mixed direct`
-#![expect(clippy::cast_precision_loss, reason = "a mean of times")]
+//! With `--features simd-json` the crate's column is what simd-json makes of it.
+#![expect(clippy::cast_precision_loss, reason = "means of times and counts")]
 
-use std::{env, hint::black_box, time::Instant};
+use std::{
+    env, fmt,
+    hint::black_box,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 use shardstream::{
-    discord::{Discord, Event, model},
+    Frame,
+    discord::{Discord, model},
     local::Traffic,
-    platform::Platform,
 };
 
 const SEED: u64 = 7;
 const ROUNDS: usize = 7;
 
+/// The traces by name.
+const TRACES: &[&str] = &[
+    "mixed",
+    "no presences",
+    "start-up",
+    "messages",
+    "guild 5 KB",
+    "guild 50 KB",
+    "guild 80 KB",
+    "guild 500 KB",
+    "guild 5 MB",
+];
+
+/// One guild in sizes that are ten times as large each.
+const LINEAR: &[&str] = &["guild 5 KB", "guild 50 KB", "guild 500 KB", "guild 5 MB"];
+
 fn main() {
-    // `cargo bench` passes flags of its own, and `cargo test --benches` runs it too.
-    let args: Vec<String> = env::args().collect();
-    let Some(at) = args.iter().position(|arg| arg == "--bench") else {
-        println!("run by `cargo bench --bench decode`");
-        return;
-    };
-    if let [name, way] = &args[at + 1..] {
-        let events = trace(name);
-        let decode: fn(&str, &str) = match way.as_str() {
-            "direct" => direct,
-            "serde" => by_serde,
-            "none" => |_, _| (),
-            _ => panic!("{way}"),
-        };
-        for (name, data) in &events {
-            decode(name, data);
-        }
-        println!("{} events", events.len());
-        return;
+    // `cargo bench` passes a flag of its own, and `cargo test --benches` runs it too.
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let words = args
+        .strip_suffix(&["--bench"])
+        .or_else(|| args.strip_prefix(&["--bench"]));
+    match words {
+        None => println!("run by `cargo bench --bench decode`"),
+        Some([]) => show_times(),
+        Some(["count"]) => show_counts(TRACES),
+        Some(["count", "linear"]) => show_counts(LINEAR),
+        Some(["under", "valgrind", trace, way]) => take(&events(trace), way),
+        Some(words) => println!("{words:?}? See the first lines of benches/decode.rs."),
     }
-    println!("| trace | mean B | direct ns | serde ns |");
-    println!("|---|---|---|---|");
-    for name in ["mixed", "nopres", "startup"] {
-        let events = trace(name);
-        let bytes: usize = events.iter().map(|(_, data)| data.len()).sum();
-        let (direct, serde) = best(&events);
+}
+
+fn show_times() {
+    println!("| trace | bytes | crate us | crate ns/B | serde us | serde ns/B |");
+    println!("|---|---|---|---|---|---|");
+    for trace in TRACES {
+        let events = events(trace);
+        let all: usize = events.iter().map(|event| event.text.len()).sum();
+        let time = |way| {
+            let round = || {
+                let start = Instant::now();
+                take(&events, way);
+                start.elapsed().as_secs_f64()
+            };
+            (0..ROUNDS).map(|_| round()).fold(f64::MAX, f64::min)
+        };
+        let (by_crate, by_serde) = (time("crate"), time("serde"));
+        let (count, all) = (events.len() as f64, all as f64);
         println!(
-            "| {name} | {} | {direct:.0} | {serde:.0} |",
-            bytes / events.len()
+            "| {trace} | {:.0} | {:.2} | {:.3} | {:.2} | {:.3} |",
+            all / count,
+            by_crate * 1e6 / count,
+            by_crate * 1e9 / all,
+            by_serde * 1e6 / count,
+            by_serde * 1e9 / all,
         );
     }
 }
 
-fn trace(name: &str) -> Vec<(&'static str, String)> {
-    let (traffic, count) = match name {
-        "mixed" => (Traffic::mixed(SEED), 4000),
-        "nopres" => (Traffic::without_presences(SEED), 4000),
-        "startup" => (Traffic::start_up(SEED), 40),
-        _ => panic!("{name}"),
-    };
-    let named = |event: &shardstream::local::Event| {
-        let name = Traffic::names().find(|name| *name == event.name());
-        (name.expect("its own name"), event.data().to_owned())
-    };
-    traffic.take(count).map(|event| named(&event)).collect()
+fn show_counts(traces: &[&str]) {
+    println!("| trace | bytes | crate | crate/B | serde | serde/B |");
+    println!("|---|---|---|---|---|---|");
+    for trace in traces {
+        let events = events(trace);
+        let all: usize = events.iter().map(|event| event.text.len()).sum();
+        let (by_crate, by_serde) = (counted(trace, "crate"), counted(trace, "serde"));
+        let (count, all) = (events.len() as f64, all as f64);
+        println!(
+            "| {trace} | {:.0} | {:.0} | {:.3} | {:.0} | {:.3} |",
+            all / count,
+            by_crate / count,
+            by_crate / all,
+            by_serde / count,
+            by_serde / all,
+        );
+    }
 }
 
-/// The best of some rounds, which alternate, in nanoseconds an event.
-fn best(events: &[(&str, String)]) -> (f64, f64) {
-    let time = |decode: fn(&str, &str)| {
-        let start = Instant::now();
-        for (name, data) in events {
-            decode(name, data);
+/// The instructions of one trace taken one way.
+fn counted(trace: &str, way: &str) -> f64 {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        // Not what makes the trace.
+        .arg("--toggle-collect=decode::take*")
+        .arg(env::current_exe().expect("a program"))
+        .args(["--bench", "under", "valgrind", trace, way])
+        .stdout(Stdio::null())
+        .output()
+        .expect("valgrind");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = said
+        .lines()
+        .find_map(|line| line.split_once("Collected : "));
+    let (_, count) = line.unwrap_or_else(|| panic!("{said}"));
+    count.trim().parse().expect("a number")
+}
+
+/// A frame, and its parts for those that take no frame.
+struct Event {
+    name: &'static str,
+    data: String,
+    text: Vec<u8>,
+}
+
+impl Event {
+    fn new(name: &'static str, data: String, seq: usize) -> Self {
+        let text = format!(r#"{{"t":"{name}","s":{seq},"op":0,"d":{data}}}"#).into_bytes();
+        Self { name, data, text }
+    }
+}
+
+fn events(trace: &str) -> Vec<Event> {
+    let of = |traffic: Traffic, count| {
+        let named = |event: shardstream::local::Event| {
+            let name = Traffic::names().find(|name| *name == event.name());
+            (name.expect("its own name"), event.data().to_owned())
+        };
+        let events: Vec<_> = traffic.take(count).map(named).collect();
+        events
+    };
+    let events = match trace {
+        "mixed" => of(Traffic::mixed(SEED), 4000),
+        "no presences" => of(Traffic::without_presences(SEED), 4000),
+        "start-up" => of(Traffic::start_up(SEED), 40),
+        "messages" => of(Traffic::of("MESSAGE_CREATE", SEED).expect("an event"), 2000),
+        "guild 5 KB" => guilds(5_000, 400),
+        "guild 50 KB" => guilds(50_000, 40),
+        "guild 80 KB" => guilds(80_000, 40),
+        "guild 500 KB" => guilds(500_000, 4),
+        "guild 5 MB" => guilds(5_000_000, 2),
+        _ => panic!("{trace}"),
+    };
+    let events = events.into_iter().enumerate();
+    events
+        .map(|(seq, (name, data))| Event::new(name, data, seq))
+        .collect()
+}
+
+/// One guild of this size, so many times: a large one, with each of its lists cut or repeated, so
+/// that guilds of all sizes consist of the same.
+fn guilds(len: usize, count: usize) -> Vec<(&'static str, String)> {
+    let large = Traffic::start_up(SEED)
+        .take(200)
+        .max_by_key(|event| event.data().len());
+    let large = large.expect("a guild");
+    let fields: Fields<'_> = serde_json::from_str(large.data()).expect("an object");
+    let mut share = len as f64 / large.data().len() as f64;
+    let mut data = resized(&fields, share);
+    // What is not in lists is in the way at first.
+    for _ in 0..20 {
+        share *= len as f64 / data.len() as f64;
+        data = resized(&fields, share);
+    }
+    vec![("GUILD_CREATE", data); count]
+}
+
+fn resized(Fields(fields): &Fields<'_>, share: f64) -> String {
+    let field = |(key, value): &(&str, &RawValue)| {
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
+            return format!("\"{key}\":{value}");
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few"
+        )]
+        let count = (items.len() as f64 * share).round() as usize;
+        let items = items.iter().cycle().take(count).map(|item| item.get());
+        let items: Vec<&str> = items.collect();
+        format!("\"{key}\":[{}]", items.join(","))
+    };
+    let fields: Vec<String> = fields.iter().map(field).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// An object as it lies there.
+struct Fields<'a>(Vec<(&'a str, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
         }
-        start.elapsed().as_secs_f64() * 1e9 / events.len() as f64
-    };
-    (0..ROUNDS).fold((f64::MAX, f64::MAX), |(best_direct, best_serde), _| {
-        (
-            time(direct).min(best_direct),
-            time(by_serde).min(best_serde),
-        )
-    })
+        deserializer.deserialize_map(Each)
+    }
 }
 
-fn direct(name: &str, data: &str) {
-    let event: Event = Discord::decode(name, data).expect("an event");
+/// Takes all events. What callgrind counts.
+#[inline(never)]
+fn take(events: &[Event], way: &str) {
+    for event in events {
+        match way {
+            "crate" => by_crate(&event.text),
+            _ => by_serde(event.name, &event.data),
+        }
+    }
+}
+
+/// What a shard does with a message: from UTF-8 to the event's end.
+fn by_crate(text: &[u8]) {
+    let text = str::from_utf8(text).expect("text");
+    let frame = Frame::from_text(text).expect("a frame");
+    let event = frame.decode::<Discord>().expect("an event");
     drop(black_box(event));
 }
 

@@ -496,13 +496,7 @@ impl<T: Lenient> Lenient for Vec<T> {
     }
 
     fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
-        let mut items = Self::new();
-        let mut more = json.first_item()?;
-        while more {
-            items.extend(loose(json)?);
-            more = json.next_item()?;
-        }
-        Ok(Some(items))
+        json.list(loose).map(Some)
     }
 }
 

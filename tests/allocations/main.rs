@@ -14,7 +14,10 @@ use futures::StreamExt as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shardstream::{
-    Compression, Config, Id, Intents, Message, Shard, ShardId, discord::Event, own_events,
+    Compression, Config, Id, Intents, Message, Shard, ShardId,
+    discord::Event,
+    local::{self, Traffic},
+    own_events,
     queue::LocalQueue,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -86,9 +89,27 @@ impl<I: Iterator<Item: Clone>> CycleTo for I {
     }
 }
 
+/// A third presences, a fifth messages, the fullest that come among them, by chance from a seed.
+fn mixed() -> Vec<(String, String)> {
+    let each = |event: local::Event| (event.name().to_owned(), event.data().to_owned());
+    Traffic::mixed(7).take(EVENTS).map(each).collect()
+}
+
+/// A name, and what makes it: names and payloads of events.
+type Trace = (&'static str, fn() -> Vec<(String, String)>);
+
+const TRACES: [Trace; 2] = [("harbour", trace), ("mixed", mixed)];
+
 /// A shard that has had READY, with the whole trace before it.
 fn shard(compression: Compression) -> (Runtime, Shard, Server) {
-    let (client, server) = Server::start(compression, trace());
+    shard_before(compression, trace())
+}
+
+fn shard_before(
+    compression: Compression,
+    events: Vec<(String, String)>,
+) -> (Runtime, Shard, Server) {
+    let (client, server) = Server::start(compression, events);
     let config = Config::builder("any token", Intents::all())
         .compression(compression)
         .gateway_url("ws://127.0.0.1:1")
@@ -122,6 +143,12 @@ fn per_event(what: &str, events: usize, counted: AllocationInfo) -> f64 {
 
 const COMPRESSIONS: [Compression; 2] = [Compression::None, Compression::Zlib];
 
+/// Each trace with each compression.
+fn runs() -> impl Iterator<Item = (Trace, Compression)> {
+    let each = |trace| COMPRESSIONS.map(|compression| (trace, compression));
+    TRACES.into_iter().flat_map(each)
+}
+
 #[test]
 fn an_event_is_at_most_64_bytes() {
     assert!(size_of::<Event>() <= 64, "{}", size_of::<Event>());
@@ -129,8 +156,8 @@ fn an_event_is_at_most_64_bytes() {
 
 #[test]
 fn a_typed_event_takes_at_most_6_allocations() {
-    for compression in COMPRESSIONS {
-        let (runtime, mut shard, _server) = shard(compression);
+    for ((name, trace), compression) in runs() {
+        let (runtime, mut shard, _server) = shard_before(compression, trace());
         let counted = measure(|| {
             runtime.block_on(async {
                 for _ in 0..EVENTS {
@@ -138,15 +165,16 @@ fn a_typed_event_takes_at_most_6_allocations() {
                 }
             });
         });
-        let each = per_event(&format!("typed, {compression:?}"), EVENTS, counted);
+        let what = format!("typed, {name}, {compression:?}");
+        let each = per_event(&what, EVENTS, counted);
         assert!(each <= 6.0, "{each}");
     }
 }
 
 #[test]
 fn a_raw_frame_takes_at_most_a_twentieth_of_an_allocation() {
-    for compression in COMPRESSIONS {
-        let (runtime, mut shard, _server) = shard(compression);
+    for ((name, trace), compression) in runs() {
+        let (runtime, mut shard, _server) = shard_before(compression, trace());
         let mut len = 0;
         let counted = measure(|| {
             runtime.block_on(async {
@@ -158,7 +186,7 @@ fn a_raw_frame_takes_at_most_a_twentieth_of_an_allocation() {
             });
         });
         assert!(len > EVENTS * 300, "{len}");
-        let each = per_event(&format!("raw, {compression:?}"), EVENTS, counted);
+        let each = per_event(&format!("raw, {name}, {compression:?}"), EVENTS, counted);
         assert!(each <= 0.05, "{each}");
     }
 }
@@ -203,9 +231,10 @@ own_events! {
 fn an_own_borrowed_event_of_five_fields_takes_at_most_half_an_allocation() {
     let is_said =
         |(name, _): &(String, String)| name == "MESSAGE_CREATE" || name == "MESSAGE_UPDATE";
-    let events = trace().iter().filter(|event| is_said(event)).count();
-    for compression in COMPRESSIONS {
-        let (runtime, shard, _server) = shard(compression);
+    for ((name, trace), compression) in runs() {
+        let trace = trace();
+        let events = trace.iter().filter(|event| is_said(event)).count();
+        let (runtime, shard, _server) = shard_before(compression, trace);
         let mut shard = shard.typed::<Said<'_>>();
         let mut len = 0;
         let counted = measure(|| {
@@ -219,7 +248,7 @@ fn an_own_borrowed_event_of_five_fields_takes_at_most_half_an_allocation() {
             });
         });
         assert!(len > events * 40, "{len}");
-        let each = per_event(&format!("own, borrowed, {compression:?}"), events, counted);
+        let each = per_event(&format!("own, {name}, {compression:?}"), events, counted);
         assert!(each <= 0.5, "{each}");
     }
 }

@@ -72,6 +72,40 @@ fn keys_are_read_in_any_order_and_with_any_whitespace() {
     });
 }
 
+/// Method: frames as Discord writes them, with each byte left out, doubled or another.
+#[test]
+fn the_usual_form_is_read_as_any_other_or_not_at_all() {
+    let mut usual = 0;
+    for frame in [
+        r#"{"t":"TYPING_START","s":7,"op":0,"d":{}}"#,
+        r#"{"t":"A_B","s":18446744073709551615,"op":0,"d":{"a":[{}]}}"#,
+        r#"{"t":"","s":9999999999999999999,"op":0,"d":{"a":{}}}"#,
+        r#"{"t":"X","s":0,"op":0,"d":{"t":"Y","s":8,"op":1,"d":{}}}"#,
+        r#"{"t":"X","s":10,"op":0,"d":{"a":1},"s":8,"b":{}}"#,
+        r#"{"t":"X","s":10,"op":0,"d":}}"#,
+        r#"{"t":"X","s":10,"op":0,"d":{}"#,
+        r#"{"t":"X","s":,"op":0,"d":{}}"#,
+    ] {
+        let mut texts = vec![frame.to_owned()];
+        for at in 0..frame.len() {
+            texts.push(format!("{}{}", &frame[..at], &frame[at + 1..]));
+            texts.push(frame[..at].to_owned());
+            for byte in "0159-+.\"\\{}[],:_AZaz \n\u{0}é".chars() {
+                texts.push(format!("{}{byte}{}", &frame[..at], &frame[at..]));
+                texts.push(format!("{}{byte}{}", &frame[..at], &frame[at + 1..]));
+            }
+        }
+        for text in texts {
+            if let Some(header) = Header::usual(&text) {
+                assert_eq!(Header::walk(&text, true), Ok(header), "{text}");
+                usual += 1;
+            }
+            check(&text);
+        }
+    }
+    assert!(usual > 500, "{usual}");
+}
+
 #[test]
 fn keys_and_names_may_be_written_with_escapes() {
     let text =

@@ -112,13 +112,7 @@ impl<T: Decode> Decode for Box<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(json: &mut Reader<'_>) -> Result<Self, Refused> {
-        let mut items = Self::new();
-        let mut more = json.first_item()?;
-        while more {
-            items.push(T::decode(json)?);
-            more = json.next_item()?;
-        }
-        Ok(items)
+        json.list(|json| T::decode(json).map(Some))
     }
 }
 

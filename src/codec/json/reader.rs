@@ -243,16 +243,41 @@ impl<'a> Reader<'a> {
         special(key).map_or(Ok(()), |_| Err(Refused))
     }
 
-    /// Begins a list; whether it has an item. Where not, it has ended.
-    #[inline]
-    pub(crate) fn first_item(&mut self) -> Result<bool, Refused> {
-        self.begin(b'[', b']')
+    /// A list of what `take` makes of its items; what that makes nothing of is left out.
+    pub(crate) fn list<T>(
+        &mut self,
+        mut take: impl FnMut(&mut Self) -> Result<Option<T>, Refused>,
+    ) -> Result<Vec<T>, Refused> {
+        if !self.begin(b'[', b']')? {
+            return Ok(Vec::new());
+        }
+        let start = self.at;
+        let first = take(self)?;
+        if !self.goes_on(b']')? {
+            // Most lists are of one item, which may be large: no room for others.
+            return Ok(first.into_iter().collect());
+        }
+        let mut items = Vec::with_capacity(1 + self.items_ahead(self.at - start));
+        items.extend(first);
+        loop {
+            items.extend(take(self)?);
+            if !self.goes_on(b']')? {
+                return Ok(items);
+            }
+        }
     }
 
-    /// Whether another item comes, behind one. Where not, the list has ended.
-    #[inline]
-    pub(crate) fn next_item(&mut self) -> Result<bool, Refused> {
-        self.goes_on(b']')
+    /// How many items are likely to come, where the last was of this length: of ids as many as
+    /// there are, so that their list grows once; of others a few.
+    fn items_ahead(&self, len: usize) -> usize {
+        const LOOKED_AT_MAX: usize = 1024;
+        const FEW: usize = 3;
+        let ahead = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let ahead = ahead.get(..LOOKED_AT_MAX).unwrap_or(ahead);
+        match memchr::memchr2(b']', b'{', ahead) {
+            Some(end) if ahead.get(end) == Some(&b']') => (end + 1).div_ceil(len),
+            _ => FEW,
+        }
     }
 
     /// A text: where it lies, or put together where it has escapes.

@@ -11,7 +11,7 @@ object! {
     /// <https://docs.discord.com/developers/resources/guild#guild-member-object>
     pub struct Member {
         /// Absent where the user stands beside the member, as in messages.
-        user: Option<Box<User>> = optional,
+        user: Option<User> = optional,
         nick: Option<CompactString> = loose,
         avatar: Option<ImageHash> = loose,
         banner: Option<ImageHash> = loose,

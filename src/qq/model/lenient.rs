@@ -299,13 +299,7 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn read_list(json: &mut Reader<'_>) -> Result<Option<Self>, Refused> {
-        let mut items = Self::new();
-        let mut more = json.first_item()?;
-        while more {
-            items.extend(Option::<T>::decode(json)?);
-            more = json.next_item()?;
-        }
-        Ok(Some(items))
+        json.list(Option::<T>::decode).map(Some)
     }
 }
 
