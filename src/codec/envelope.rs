@@ -54,12 +54,14 @@ pub(crate) struct Header {
     pub(crate) op: u64,
     /// `s`, where it is there and an unsigned integer.
     pub(crate) seq: Option<u64>,
-    /// Between the quotes of `t`, where that is a string; may hold escapes.
+    /// Between the quotes of `t`, where that is a string.
     pub(crate) event: Option<Span>,
-    /// Between the quotes of `id` (QQ), where that is a string; may hold escapes.
+    /// Between the quotes of `id` (QQ), where that is a string.
     pub(crate) id: Option<Span>,
     /// The value of `d`.
     pub(crate) data: Option<Span>,
+    /// Whether `event` or `id` holds escapes.
+    pub(crate) escaped: bool,
 }
 
 /// A text that is not a gateway message. Its sequence is known where it could still be read: where
@@ -81,7 +83,47 @@ impl Header {
     /// `d` after all, then `data` covers that as well and is not JSON;
     /// [`parse_exact`](Self::parse_exact) is the remedy. So a `data` that is JSON is always right.
     pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
-        Self::read(text, true)
+        match Self::usual(text) {
+            Some(header) => Ok(header),
+            None => Self::read(text, true),
+        }
+    }
+
+    /// The envelope in the form that nearly all of Discord's have:
+    /// `{"t":"NAME","s":1,"op":0,"d":{…}}`, with nothing between.
+    fn usual(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let rest = bytes.strip_prefix(b"{\"t\":\"")?;
+        let is_in_name = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+        let name_len = rest.iter().position(|byte| !is_in_name(byte))?;
+        let start = bytes.len() - rest.len();
+        let event = Span::new(start, start + name_len)?;
+        let rest = rest.get(name_len..)?.strip_prefix(b"\",\"s\":")?;
+        // Nineteen digits are a number in any case.
+        let digits = rest
+            .iter()
+            .take(20)
+            .position(|byte| !byte.is_ascii_digit())?;
+        let (number, rest) = rest.split_at_checked(digits)?;
+        if !matches!(number, [b'1'..=b'9', ..]) || name_len + 2 > NAME_LEN_MAX {
+            return None;
+        }
+        let digit = |seq, byte: &u8| seq * 10 + u64::from(byte - b'0');
+        let seq = number.iter().fold(0, digit);
+        let data = rest.strip_prefix(b",\"op\":0,\"d\":")?;
+        let inside = data.strip_suffix(b"}")?;
+        if !matches!(inside, [b'{', .., b'}'] | [b'[', .., b']']) {
+            return None;
+        }
+        let start = bytes.len() - data.len();
+        Some(Self {
+            op: DISPATCH,
+            seq: Some(seq),
+            event: Some(event),
+            id: None,
+            data: Some(Span::new(start, start + inside.len())?),
+            escaped: false,
+        })
     }
 
     /// Like [`parse`](Self::parse), but finds the end of `d` by walking it: for an event whose `d`
@@ -149,6 +191,7 @@ impl Header {
             event: found.event,
             id: found.id,
             data: found.data,
+            escaped: found.escaped,
         })
     }
 }
@@ -186,7 +229,7 @@ impl<'a> Envelope<'a> {
     fn name(&self, span: Span) -> Option<Cow<'a, str>> {
         let Range { start, end } = span.range();
         let raw = self.text.get(start..end)?;
-        if memchr(b'\\', raw.as_bytes()).is_none() {
+        if !self.header.escaped {
             return Some(Cow::Borrowed(raw));
         }
         let quoted = self.text.get(start.checked_sub(1)?..end.checked_add(1)?)?;
@@ -204,6 +247,7 @@ struct Found {
     data: Option<Span>,
     /// Whether there was an `s`, be it null.
     seq_seen: bool,
+    escaped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -278,8 +322,8 @@ impl<'a> Scanner<'a> {
                     is_json(self.text.get(earlier.range())?).then_some(())?;
                 }
             }
-            Key::Event => found.event = self.name()?,
-            Key::Id => found.id = self.name()?,
+            Key::Event => found.event = self.name(&mut found.escaped)?,
+            Key::Id => found.id = self.name(&mut found.escaped)?,
             Key::Op => found.op = self.unsigned()?,
             Key::Other => {
                 let raw = self.value()?;
@@ -333,7 +377,7 @@ impl<'a> Scanner<'a> {
         clippy::option_option,
         reason = "broken text, another value and a name"
     )]
-    fn name(&mut self) -> Option<Option<Span>> {
+    fn name(&mut self, escaped: &mut bool) -> Option<Option<Span>> {
         let start = self.at;
         let raw = self.value()?;
         if !raw.starts_with('"') {
@@ -345,6 +389,7 @@ impl<'a> Scanner<'a> {
         let plain = raw.bytes().all(|byte| byte >= b' ' && byte != b'\\');
         if !plain {
             unescaped(raw)?;
+            *escaped = true;
         }
         Span::new(start + 1, self.at - 1).map(Some)
     }
