@@ -133,49 +133,6 @@ impl Header {
     }
 
     fn read(text: &str, trust_end: bool) -> Result<Self, Unreadable> {
-        if trust_end && let Some(header) = Self::usual(text) {
-            return Ok(header);
-        }
-        Self::walk(text, trust_end)
-    }
-
-    /// A frame as Discord writes every event: `{"t":"NAME","s":7,"op":0,"d":{`, without a space and
-    /// with nothing behind `d`. `None` for any other.
-    fn usual(text: &str) -> Option<Self> {
-        // Below the largest that 64 bits hold.
-        const DIGITS_MAX: usize = 19;
-        let bytes = text.as_bytes();
-        let name = bytes.strip_prefix(br#"{"t":""#)?;
-        let is_plain = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
-        let name_len = name.iter().position(|byte| !is_plain(byte))?;
-        let start = bytes.len() - name.len();
-        let event = Span::new(start, start + name_len)?;
-        let digits = name.get(name_len..)?.strip_prefix(br#"","s":"#)?;
-        let mut seq = 0;
-        let mut rest = digits;
-        while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-            if digits.len() - rest.len() == DIGITS_MAX {
-                return None;
-            }
-            seq = seq * 10 + u64::from(digit - b'0');
-            rest = behind;
-        }
-        let is_number = digits.len() > rest.len() && !digits.starts_with(b"0");
-        let data = rest.strip_prefix(br#","op":0,"d":"#)?;
-        if !is_number || !data.starts_with(b"{") || data.len() < 3 || !data.ends_with(b"}}") {
-            return None;
-        }
-        Some(Self {
-            op: DISPATCH,
-            seq: Some(seq),
-            event: Some(event),
-            id: None,
-            data: Some(Span::new(bytes.len() - data.len(), bytes.len() - 1)?),
-        })
-    }
-
-    /// Any frame.
-    fn walk(text: &str, trust_end: bool) -> Result<Self, Unreadable> {
         let mut found = Found::default();
         let complete = Scanner { text, at: 0 }.frame(&mut found, trust_end);
         let unreadable = Unreadable { seq: found.seq };
