@@ -170,7 +170,7 @@ pub use session::{Counters, Reconnect, Shutdown, State};
 #[doc(hidden)]
 pub use shard::own_names_differ;
 pub use shard::{
-    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
-    Shard, ShardHandle, Status, TypedShard, Watch,
+    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, Recording, ResumeState,
+    Sender, Shard, ShardHandle, Status, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Proxy, Tls};

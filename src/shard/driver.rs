@@ -39,6 +39,7 @@ use super::{
     sender::Queued,
     shared::{Held, Shared},
     status::{Degraded, Health, Latency, Status},
+    tape::Taped,
 };
 use crate::{
     config::Config,
@@ -196,6 +197,9 @@ impl<P: Platform> Driver<P> {
         let now = now();
         let (cursor, resume) = shared.begin();
         let session_id = resume.as_ref().map(|held| held.session_id.as_str().into());
+        if let Some(held) = &resume {
+            shared.tape.hide(&held.session_id.as_str().into());
+        }
         let setup = Setup {
             platform: config.platform().clone(),
             shard: shared.id,
@@ -274,6 +278,9 @@ impl<P: Platform> Driver<P> {
         self.ask_mark(now);
         self.flush(cx, now);
         self.follow();
+        if let Some(why) = self.shared.tape.torn() {
+            self.tell(Notice::RecordingEnded { why });
+        }
         // First: who takes an event may ask at once, on another thread, what it has changed.
         self.show();
         if self.writer.publish(self.cursor) {
@@ -380,6 +387,8 @@ impl<P: Platform> Driver<P> {
         self.meter.take(&Measure::Notice(&notice));
         if let Notice::Disconnected { cause, .. } = &notice {
             self.shown.last_disconnect = Some(cause.clone());
+            let cause = cause.clone();
+            self.shared.tape.put(now(), || Taped::Ended(cause));
         }
         if self.shared.wants_notices() {
             self.writer.notify(notice, self.cursor);
@@ -535,6 +544,7 @@ impl<P: Platform> Driver<P> {
         if !known || held.seq < self.cursor.seq {
             self.cursor.session += 1;
             self.session_id = Some(held.session_id.as_str().into());
+            self.shared.tape.hide(&held.session_id.as_str().into());
             self.shared.hold(Some(Held {
                 resume: held.clone(),
                 session: self.cursor.session,

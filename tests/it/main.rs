@@ -20,6 +20,7 @@ mod programs;
 mod proxies;
 mod qq;
 mod qq_local;
+mod recordings;
 mod secrets;
 mod sets;
 /// The logs of this process.
