@@ -21,6 +21,8 @@ mod programs;
 mod proxies;
 mod qq;
 mod qq_local;
+#[cfg(feature = "metrics")]
+mod scraped;
 mod secrets;
 mod sets;
 /// The logs of this process.
