@@ -88,7 +88,6 @@
 //! | `twilight` | How do I move from twilight? |
 //! | `guide` | Why is it so? |
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // First, because its macros declare what the platforms have.

@@ -13,6 +13,7 @@
 )]
 
 mod choices;
+mod dashboard;
 mod faults;
 mod handlers;
 mod process;
