@@ -404,20 +404,29 @@ fn memory(results: &Results, out: &mut String) {
     line!(out, "\n## Memory of an idle shard\n");
     line!(
         out,
-        "500 shards in one process, each after a READY of 72 KB and 500 messages; resident"
+        "500 shards in one process, each after a READY of 72 KB and 500 messages; resident memory \
+         above that of the process before, by shard, in KB; without TLS. The messages come as fast \
+         as they are read, on one shard after the other (goals: 14, 60, 480), or on all at once.\n"
     );
     line!(
         out,
-        "memory above that of the process before, by shard, in KB; without TLS. Goals: 14, 60, 480.\n"
+        "| client | messages | none | zlib | zstd |\n|---|---|---|---|---|"
     );
-    line!(out, "| client | none | zlib | zstd |\n|---|---|---|---|");
-    for client in [SHARDSTREAM, TWILIGHT] {
-        let cell = |compression| {
-            let found = results.find(Case::Memory, client, "memory", (compression, "all"));
-            let value = found.and_then(|found| found.median(|report| report.resident_kb_per_shard));
-            value.map_or_else(|| "-".to_owned(), |kb| format!("{kb:.1}"))
-        };
-        line!(out, "| {client} | {} |", COMPRESSIONS.map(cell).join(" | "));
+    for (is_paced, name) in [(true, "in turn"), (false, "at once")] {
+        for client in [SHARDSTREAM, TWILIGHT] {
+            let cell = |compression| {
+                let found = outcomes.iter().find(|Outcome { job, .. }| {
+                    (job.client, job.compression, job.is_paced) == (client, compression, is_paced)
+                });
+                let value = found.and_then(|it| it.median(|run| run.resident_kb_per_shard));
+                value.map_or_else(|| "-".to_owned(), |kb| format!("{kb:.1}"))
+            };
+            line!(
+                out,
+                "| {client} | {name} | {} |",
+                COMPRESSIONS.map(cell).join(" | ")
+            );
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::jobs::{Case, Job};
 
 /// No run takes so long.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Events of a merge, over all shards.
 const MERGED: usize = 400_000;
 
@@ -167,6 +167,9 @@ impl Runner {
         if let Some(error) = error {
             eprintln!("failed: {}: {error}", job.label());
             self.failures += 1;
+        }
+        if let Some(report) = &report {
+            eprintln!("{}: {:.0} ns an event", job.label(), report.cpu_ns());
         }
         report
     }
