@@ -109,7 +109,8 @@ impl Runner {
                 ..
             } = about;
             eprintln!(
-                "{name}: {events} events, {mean_bytes:.0} bytes each, zlib {zlib_ratio:.2}x, zstd {zstd_ratio:.2}x"
+                "{name}: {events} events, {mean_bytes:.0} bytes each, zlib {zlib_ratio:.2}x, \
+                 zstd {zstd_ratio:.2}x"
             );
         }
         let traces = listing.traces;
