@@ -83,6 +83,7 @@
 //! | `guilds` | Have my guilds arrived, and who is in them? [`Members`] |
 //! | [`stream`] | How do I run many? |
 //! | `handler` | May I have callbacks? |
+//! | `cluster` | May I have many machines? |
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 //! | `twilight` | How do I move from twilight? |
@@ -107,6 +108,8 @@ macro_rules! planted {
 #[macro_use]
 mod planted;
 
+#[cfg(feature = "nats")]
+pub mod cluster;
 mod codec;
 mod config;
 mod credential;

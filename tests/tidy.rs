@@ -69,10 +69,28 @@ const ROOMS: &[(&str, &[&str])] = &[
             "stream",
         ],
     ),
+    // What decides in a cluster is pure; the words of a stored session are the shard's.
+    ("cluster/entry", &["shard"]),
+    ("cluster/fence", &[]),
+    ("cluster/gate", &["queue/budget"]),
+    ("cluster/plan", &[]),
+    ("cluster/window", &[]),
     (
         "cluster",
         &[
-            "observe", "platform", "queue", "rest", "session", "shard", "stream",
+            "cluster/entry",
+            "cluster/fence",
+            "cluster/gate",
+            "cluster/plan",
+            "cluster/window",
+            "credential",
+            "observe",
+            "platform",
+            "queue",
+            "rest",
+            "session",
+            "shard",
+            "stream",
         ],
     ),
     // An oracle that shares code with the accused acquits it: never `session`, never `shard`.
@@ -87,6 +105,7 @@ const ANNEXES: &[(&str, &str)] = &[("config", "shard")];
 
 /// Files and folders that know platforms only through the trait.
 const BLIND: &[&str] = &[
+    "cluster",
     "codec",
     "config",
     "credential",
@@ -105,6 +124,11 @@ const DEFAULTED: &[&str] = &["config", "handler", "shard"];
 
 /// Rooms without clock, task, socket, lock and chance.
 const PURE: &[&str] = &[
+    "cluster/entry",
+    "cluster/fence",
+    "cluster/gate",
+    "cluster/plan",
+    "cluster/window",
     "codec",
     "discord",
     "error",

@@ -5,6 +5,8 @@
 //! bot is worse off; info, the course of a connection; debug, decisions; trace, frames. No
 //! payload, token or session id is among the fields, and text that a peer chose is escaped.
 
+#[cfg(feature = "nats")]
+pub(crate) mod cluster;
 #[cfg(feature = "metrics")]
 mod meter;
 #[cfg(test)]

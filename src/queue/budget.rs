@@ -84,6 +84,49 @@ pub struct BudgetState {
     last_ms: Option<u64>,
 }
 
+#[cfg(feature = "nats")]
+impl BudgetState {
+    /// As it was taken at this time, in milliseconds of the Unix epoch.
+    #[must_use]
+    pub(crate) const fn stamped(mut self, unix_ms: u64) -> Self {
+        self.taken_at_ms = unix_ms;
+        self
+    }
+
+    /// How long ago it was taken; a clock that was set back makes that nothing.
+    pub(crate) const fn age(&self, unix_ms: u64) -> Duration {
+        Duration::from_millis(unix_ms.saturating_sub(self.taken_at_ms))
+    }
+
+    /// Starts within one slot as one number, which counts until the last of them is forgotten: for
+    /// who restores and keeps it with each start.
+    #[must_use]
+    pub(crate) fn compact(mut self) -> Self {
+        self.starts.sort_unstable_by(|a, b| b.cmp(a));
+        let slot = milliseconds(SLOT);
+        let mut kept: Vec<(u64, u64)> = Vec::new();
+        for (left, count) in self.starts {
+            match kept.last_mut() {
+                Some(last) if last.0 - left < slot => last.1 = last.1.saturating_add(count),
+                _ => kept.push((left, count)),
+            }
+        }
+        self.starts = kept;
+        self
+    }
+
+    /// One of the starts has not happened.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(newest) = self.starts.iter_mut().max() {
+            newest.1 = newest.1.saturating_sub(1);
+        }
+        self.starts.retain(|(_, count)| *count > 0);
+        if let Some((_, used)) = &mut self.day {
+            *used = used.saturating_sub(1);
+        }
+    }
+}
+
 impl Budget {
     /// The budget with nothing used of `total` a day.
     pub(crate) fn new(total: u64) -> Self {

@@ -276,6 +276,19 @@ impl<P: Platform> Shard<P> {
         self.shared.resume_state()
     }
 
+    /// Which session the entry taken last belongs to, counted since the start.
+    #[cfg(feature = "nats")]
+    pub(crate) fn session_taken(&self) -> u32 {
+        let entry = self.reader.entry();
+        entry.map_or(0, |(_, entry)| entry.cursor.session)
+    }
+
+    /// The session with this number, from its beginning on; `None` where another is held by now.
+    #[cfg(feature = "nats")]
+    pub(crate) fn session_numbered(&self, number: u32) -> Option<ResumeState> {
+        self.shared.session_numbered(number)
+    }
+
     /// Asks for a new connection. Starts the shard, if nobody has yet.
     pub fn reconnect(&self, how: Reconnect) {
         self.shared.reconnect(how);

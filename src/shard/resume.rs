@@ -45,6 +45,12 @@ impl ResumeState {
         }
     }
 
+    /// The id of the session: a secret.
+    #[cfg(feature = "nats")]
+    pub(crate) fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
     /// The same session from another sequence on: for who acknowledges events later than they are
     /// taken, or has stored how far it really came.
     #[must_use]

@@ -249,6 +249,14 @@ impl<P: Platform> Shared<P> {
         Some(ResumeState::new::<P>(self.id, &held.resume, seq))
     }
 
+    /// The session with this number, while it is the one that is held.
+    #[cfg(feature = "nats")]
+    pub(super) fn session_numbered(&self, number: u32) -> Option<ResumeState> {
+        let held = lock(&self.held);
+        let held = held.as_ref().filter(|held| held.session == number)?;
+        Some(ResumeState::new::<P>(self.id, &held.resume, held.begins))
+    }
+
     pub(super) fn reconnect(self: &Arc<Self>, how: Reconnect) {
         lock(&self.control).requests.reconnect = Some(how);
         self.start();
