@@ -18,7 +18,7 @@ use crate::{
     queue::{LocalQueue, Queue, local::QueueKey},
     rest::{self, SessionStartLimit},
     shard::{Discovery, Handshakes, ResumeState},
-    transport::{Connector, Dial, Tls, http::shown},
+    transport::{Connector, Dial, Proxy, Tls, http::shown},
 };
 
 /// No deadline of more than 30 days is believed: it is a mistake, and times that far ahead could
@@ -55,8 +55,9 @@ pub struct Config<P> {
     compression: Compression,
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
+    proxy: Option<Proxy>,
     limits: Limits,
-    /// Made of the three before it, for all shards of the configuration.
+    /// Made of the four before it, for all shards of the configuration.
     connector: Connector,
     /// So many connections are made at once, by all shards of the configuration.
     handshakes: Handshakes,
@@ -102,6 +103,7 @@ impl<P: Platform> Config<P> {
             discovery: Arc::default(),
             tls: Tls::default(),
             dialler: None,
+            proxy: None,
             limits: Limits::default(),
             connector: Connector::new(Tls::default(), None, Limits::default()),
             handshakes: Handshakes::new(Limits::default().handshakes_max),
@@ -191,7 +193,8 @@ impl<P: Platform> Config<P> {
     /// A client for the platform's REST API, with these credentials and this way to connect.
     #[cfg(feature = "http")]
     pub fn rest_client(&self) -> rest::Client {
-        rest::Client::from_caller(self.caller(), self.tls.clone(), self.dialler.clone())
+        let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
+        rest::Client::from_caller(self.caller(), tls, dialler, self.proxy.clone())
     }
 
     pub(crate) fn caller(&self) -> rest::Caller {
@@ -319,7 +322,8 @@ impl<P: Platform> Config<P> {
 
     fn connect_anew(&mut self) {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
-        self.connector = Connector::new(tls, dialler, self.limits.clone());
+        let connector = Connector::new(tls, dialler, self.limits.clone());
+        self.connector = connector.through(self.proxy.clone());
         self.discovery = Arc::default();
     }
 
@@ -369,6 +373,7 @@ impl<P: fmt::Debug> fmt::Debug for Config<P> {
             .field("compression", &self.compression)
             .field("tls", &self.tls)
             .field("dialler", &self.dialler)
+            .field("proxy", &self.proxy)
             .field("limits", &self.limits)
             .field("queue", &self.queue)
             .field("resume", &self.resume)
@@ -431,7 +436,7 @@ impl<P: Platform> ConfigBuilder<P> {
         self
     }
 
-    /// Sets who opens connections. By default TCP, straight to the host.
+    /// Sets who opens connections. By default TCP, to the host or to its [proxy](Self::proxy).
     pub fn dialler(mut self, dialler: Arc<dyn Dial>) -> Self {
         self.0.dialler = Some(dialler);
         self.0.connect_anew();
@@ -505,6 +510,17 @@ impl<P: Platform> ConfigBuilder<P> {
     /// Sets the platform's value: what IDENTIFY tells beside token and shard.
     pub fn platform(mut self, platform: P) -> Self {
         self.0.platform = platform;
+        self
+    }
+
+    /// Sets which outbound proxy everything goes through: the gateway, discovery, and the calls for
+    /// tokens. By default what the environment says ([`Proxy::environment`]), or none where a
+    /// [`dialler`](Self::dialler) is set. With both, the dialler opens connections to the proxy.
+    pub fn proxy(mut self, proxy: impl Into<Proxy>) -> Self {
+        let proxy = proxy.into();
+        self.0.judge("proxy", proxy.problem());
+        self.0.proxy = Some(proxy);
+        self.0.connect_anew();
         self
     }
 
@@ -649,151 +665,4 @@ fn limits_problem(limits: &Limits) -> Option<String> {
 
 #[cfg(test)]
 #[cfg(feature = "discord")]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Config, ConfigBuilder};
-    use crate::{
-        discord::{Discord, Intents},
-        error::ErrorKind,
-        limits::Limits,
-        platform::Compression,
-    };
-
-    fn builder() -> ConfigBuilder<Discord> {
-        Config::builder("CANARY", Intents::GUILDS)
-    }
-
-    fn refused(builder: ConfigBuilder<Discord>) -> String {
-        let error = builder.build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.is_fatal());
-        error.to_string()
-    }
-
-    #[test]
-    fn defaults_are_the_platforms_own() {
-        let config = builder().build().unwrap();
-        let url = config.gateway_url().unwrap().to_string();
-        assert_eq!(url, "wss://gateway.discord.gg/");
-        assert_eq!(config.rest_url(), "https://discord.com/api/v10");
-        let best = if Compression::Zlib.is_built_in() {
-            Compression::Zlib
-        } else if Compression::Zstd.is_built_in() {
-            Compression::Zstd
-        } else {
-            Compression::None
-        };
-        assert_eq!(config.compression(), best);
-        assert_eq!(*config.limits(), Limits::default());
-    }
-
-    #[test]
-    fn a_compression_that_is_not_built_in_is_named_with_its_feature() {
-        for (kind, feature) in [
-            (Compression::Zlib, "`zlib-rs`"),
-            (Compression::Zstd, "`zstd`"),
-        ] {
-            let chosen = builder().compression(kind);
-            if kind.is_built_in() {
-                assert_eq!(chosen.build().unwrap().compression(), kind);
-                continue;
-            }
-            let said = refused(chosen.clone());
-            assert!(
-                said.starts_with("compression: ") && said.contains(feature),
-                "{said}"
-            );
-            assert!(chosen.compression(Compression::None).build().is_ok());
-        }
-    }
-
-    #[test]
-    fn a_bad_token_cannot_fail_new_and_is_named_by_build() {
-        let config: Config<Discord> = Config::new("CANARY\r\n", Intents::GUILDS);
-        let said = refused(ConfigBuilder::from(config));
-        assert!(said.starts_with("credentials: "), "{said}");
-        assert!(!said.contains("CANARY"));
-    }
-
-    #[test]
-    fn a_bad_url_is_named_and_a_good_one_after_it_mends_it() {
-        for (bad, why) in [
-            ("ws://example.com", "neither wss"),
-            ("https://gateway.discord.gg", "not a plain"),
-            ("", "not a plain"),
-        ] {
-            let said = refused(builder().gateway_url(bad));
-            assert!(
-                said.starts_with("gateway_url: ") && said.contains(why),
-                "{said}"
-            );
-            let mended = builder().gateway_url(bad).gateway_url("ws://127.0.0.1:9");
-            assert!(mended.build().is_ok());
-        }
-        for bad in [
-            "http://example.com",
-            "ftp://x",
-            "https://",
-            "x",
-            "",
-            "https://a?b",
-        ] {
-            let said = refused(builder().rest_url(bad));
-            assert!(said.starts_with("rest_url: "), "{bad}: {said}");
-        }
-        for good in ["http://127.0.0.1:80/", "https://example.com/api"] {
-            assert!(builder().rest_url(good).build().is_ok(), "{good}");
-        }
-    }
-
-    #[test]
-    fn a_limit_that_cannot_work_is_named() {
-        let default = Limits::default;
-        let zero = Limits {
-            hello: Duration::ZERO,
-            ..default()
-        };
-        let endless = Limits {
-            backoff_max: Duration::MAX,
-            ..default()
-        };
-        let none = Limits {
-            commands_max: 0,
-            ..default()
-        };
-        let turned = Limits {
-            ready_max: default().ready / 2,
-            ..default()
-        };
-        for (limits, name) in [
-            (zero, "hello"),
-            (endless, "backoff_max"),
-            (none, "commands_max"),
-            (turned, "ready"),
-        ] {
-            let said = refused(builder().limits(limits));
-            assert!(
-                said.starts_with("limits: ") && said.contains(name),
-                "{said}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_state_of_another_platform_is_refused() {
-        let text = r#"{"platform":"qq","shard":[0,1],"session_id":"CANARY","seq":1}"#;
-        let state: crate::ResumeState = serde_json::from_str(text).unwrap();
-        assert!(refused(builder().resume(state.clone())).starts_with("resume: "));
-        assert!(builder().resume(state).resume(None).build().is_ok());
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let text = r#"{"platform":"discord","shard":[0,1],"session_id":"CANARY","seq":1}"#;
-        let state: crate::ResumeState = serde_json::from_str(text).unwrap();
-        let shown = format!("{:?}", builder().resume(state).build().unwrap());
-        assert!(!shown.contains("CANARY"), "{shown}");
-        assert!(shown.contains("gateway.discord.gg"));
-    }
-}
+mod tests;

@@ -46,6 +46,10 @@ pub enum ErrorKind {
     /// All identifies that may be used of the day's limit are (nobody's, or that of a bot that
     /// loses its sessions too often). The shard waits, and identifies when the limit lets it.
     IdentifyLimit,
+    /// The outbound [proxy](crate::Proxy) could not be reached, refused, stalled, or is none (the
+    /// proxy's, or that of who set it). The shard keeps its session and tries again after a growing
+    /// delay. The message says which proxy, and what it answered.
+    Proxy,
     /// The server said by its close code that no reconnect can help. Fatal.
     Refused,
     /// The shard was shut down on request. Fatal in the sense that no more events come.
@@ -68,6 +72,7 @@ impl ErrorKind {
             Self::Frame => "frame",
             Self::Handler => "handler",
             Self::IdentifyLimit => "identify_limit",
+            Self::Proxy => "proxy",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
             Self::Unanswered => "unanswered",

@@ -86,6 +86,7 @@
 //! | `observe` | What is it doing? |
 //! | `local` | How do I test with no network? |
 //! | `twilight` | How do I move from twilight? |
+//! | `guide` | Why is it so? |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -117,6 +118,15 @@ mod error;
 #[cfg(all(any(test, fuzzing), feature = "discord", feature = "qq"))]
 #[doc(hidden)]
 pub mod fuzzing;
+// Its programs are Discord's and QQ's, and some need the local gateway.
+#[cfg(all(
+    feature = "discord",
+    feature = "qq",
+    feature = "handler",
+    feature = "local-gateway",
+    feature = "http"
+))]
+pub mod guide;
 #[cfg(feature = "discord")]
 mod guilds;
 #[cfg(feature = "handler")]
@@ -163,4 +173,4 @@ pub use shard::{
     Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
     Shard, ShardHandle, Status, TypedShard, Watch,
 };
-pub use transport::{Dial, Duplex, Tls};
+pub use transport::{Dial, Duplex, Proxy, Tls};

@@ -18,8 +18,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// 10 s for a connection in all: name lookup, TCP, TLS and the HTTP upgrade. A healthy gateway
-    /// answers in well under one; peers use 10 to 30.
+    /// 10 s for a connection in all: name lookup, TCP, a proxy, TLS and the HTTP upgrade. A healthy
+    /// gateway answers in well under one; peers use 10 to 30.
     pub connect: Duration,
     /// 3 s for one address, and for the name lookup: time for one lost SYN to be sent again.
     pub connect_address: Duration,
@@ -66,9 +66,9 @@ pub struct Limits {
     pub rate_limited: Duration,
     /// 15 min, the most that a `Retry-After` is believed.
     pub retry_after_max: Duration,
-    /// 16 KiB for the answer to the HTTP upgrade; real ones are below 2 KiB.
+    /// 16 KiB for the answer to the HTTP upgrade, and for a proxy's; real ones are below 2 KiB.
     pub upgrade_len_max: usize,
-    /// 100 headers in the answer to the HTTP upgrade.
+    /// 100 headers in the answer to the HTTP upgrade, and in a proxy's.
     pub upgrade_headers_max: usize,
     /// 64 MiB for one message on the wire; real guilds reach 10 to 20 MB inflated.
     pub message_len_max: usize,

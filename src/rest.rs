@@ -31,7 +31,7 @@ use crate::{
 #[cfg(feature = "http")]
 use crate::{
     limits::Limits,
-    transport::{Dial, Tls},
+    transport::{Dial, Proxy, Tls},
 };
 
 /// Names the app beside the token, as QQ's own libraries do.
@@ -58,6 +58,7 @@ pub struct Client {
     caller: Caller,
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
+    proxy: Option<Proxy>,
     limits: Limits,
 }
 
@@ -79,16 +80,22 @@ impl Client {
         let connector = Connector::new(Tls::Default, None, Limits::default());
         let source = Arc::new(credentials.into());
         let caller = Caller::new::<P>(source, P::REST.to_owned(), connector);
-        Self::from_caller(caller, Tls::Default, None)
+        Self::from_caller(caller, Tls::Default, None, None)
     }
 
-    /// A client that connects as `caller` does, which is by `tls` and `dialler`.
-    pub(crate) fn from_caller(caller: Caller, tls: Tls, dialler: Option<Arc<dyn Dial>>) -> Self {
+    /// A client that connects as `caller` does, which is by `tls`, `dialler` and `proxy`.
+    pub(crate) fn from_caller(
+        caller: Caller,
+        tls: Tls,
+        dialler: Option<Arc<dyn Dial>>,
+        proxy: Option<Proxy>,
+    ) -> Self {
         Self {
             limits: caller.connector.limits().clone(),
             caller,
             tls,
             dialler,
+            proxy,
         }
     }
 
@@ -115,6 +122,17 @@ impl Client {
     #[must_use]
     pub fn dialler(mut self, dialler: Arc<dyn Dial>) -> Self {
         self.dialler = Some(dialler);
+        self.rebuild()
+    }
+
+    /// Which outbound proxy the calls go through. Default: what the environment says
+    /// ([`Proxy::environment`]), or none where a dialler is set. With both, the dialler opens
+    /// connections to the proxy.
+    ///
+    /// A proxy that cannot be used is told by the first call, before anything is connected.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Proxy>) -> Self {
+        self.proxy = Some(proxy.into());
         self.rebuild()
     }
 
@@ -153,7 +171,8 @@ impl Client {
 
     fn rebuild(mut self) -> Self {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
-        self.caller.connector = Connector::new(tls, dialler, self.limits.clone());
+        let connector = Connector::new(tls, dialler, self.limits.clone());
+        self.caller.connector = connector.through(self.proxy.clone());
         self
     }
 }

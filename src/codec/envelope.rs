@@ -54,12 +54,14 @@ pub(crate) struct Header {
     pub(crate) op: u64,
     /// `s`, where it is there and an unsigned integer.
     pub(crate) seq: Option<u64>,
-    /// Between the quotes of `t`, where that is a string; may hold escapes.
+    /// Between the quotes of `t`, where that is a string.
     pub(crate) event: Option<Span>,
-    /// Between the quotes of `id` (QQ), where that is a string; may hold escapes.
+    /// Between the quotes of `id` (QQ), where that is a string.
     pub(crate) id: Option<Span>,
     /// The value of `d`.
     pub(crate) data: Option<Span>,
+    /// Whether `event` or `id` holds escapes.
+    pub(crate) escaped: bool,
 }
 
 /// A text that is not a gateway message. Its sequence is known where it could still be read: where
@@ -81,7 +83,47 @@ impl Header {
     /// `d` after all, then `data` covers that as well and is not JSON;
     /// [`parse_exact`](Self::parse_exact) is the remedy. So a `data` that is JSON is always right.
     pub(crate) fn parse(text: &str) -> Result<Self, Unreadable> {
-        Self::read(text, true)
+        match Self::usual(text) {
+            Some(header) => Ok(header),
+            None => Self::read(text, true),
+        }
+    }
+
+    /// The envelope in the form that nearly all of Discord's have:
+    /// `{"t":"NAME","s":1,"op":0,"d":{…}}`, with nothing between.
+    fn usual(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let rest = bytes.strip_prefix(b"{\"t\":\"")?;
+        let is_in_name = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+        let name_len = rest.iter().position(|byte| !is_in_name(byte))?;
+        let start = bytes.len() - rest.len();
+        let event = Span::new(start, start + name_len)?;
+        let rest = rest.get(name_len..)?.strip_prefix(b"\",\"s\":")?;
+        // Nineteen digits are a number in any case.
+        let digits = rest
+            .iter()
+            .take(20)
+            .position(|byte| !byte.is_ascii_digit())?;
+        let (number, rest) = rest.split_at_checked(digits)?;
+        if !matches!(number, [b'1'..=b'9', ..]) || name_len + 2 > NAME_LEN_MAX {
+            return None;
+        }
+        let digit = |seq, byte: &u8| seq * 10 + u64::from(byte - b'0');
+        let seq = number.iter().fold(0, digit);
+        let data = rest.strip_prefix(b",\"op\":0,\"d\":")?;
+        let inside = data.strip_suffix(b"}")?;
+        if !matches!(inside, [b'{', .., b'}'] | [b'[', .., b']']) {
+            return None;
+        }
+        let start = bytes.len() - data.len();
+        Some(Self {
+            op: DISPATCH,
+            seq: Some(seq),
+            event: Some(event),
+            id: None,
+            data: Some(Span::new(start, start + inside.len())?),
+            escaped: false,
+        })
     }
 
     /// Like [`parse`](Self::parse), but finds the end of `d` by walking it: for an event whose `d`
@@ -91,49 +133,6 @@ impl Header {
     }
 
     fn read(text: &str, trust_end: bool) -> Result<Self, Unreadable> {
-        if trust_end && let Some(header) = Self::usual(text) {
-            return Ok(header);
-        }
-        Self::walk(text, trust_end)
-    }
-
-    /// A frame as Discord writes every event: `{"t":"NAME","s":7,"op":0,"d":{`, without a space and
-    /// with nothing behind `d`. `None` for any other.
-    fn usual(text: &str) -> Option<Self> {
-        // Below the largest that 64 bits hold.
-        const DIGITS_MAX: usize = 19;
-        let bytes = text.as_bytes();
-        let name = bytes.strip_prefix(br#"{"t":""#)?;
-        let is_plain = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
-        let name_len = name.iter().position(|byte| !is_plain(byte))?;
-        let start = bytes.len() - name.len();
-        let event = Span::new(start, start + name_len)?;
-        let digits = name.get(name_len..)?.strip_prefix(br#"","s":"#)?;
-        let mut seq = 0;
-        let mut rest = digits;
-        while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-            if digits.len() - rest.len() == DIGITS_MAX {
-                return None;
-            }
-            seq = seq * 10 + u64::from(digit - b'0');
-            rest = behind;
-        }
-        let is_number = digits.len() > rest.len() && !digits.starts_with(b"0");
-        let data = rest.strip_prefix(br#","op":0,"d":"#)?;
-        if !is_number || !data.starts_with(b"{") || data.len() < 3 || !data.ends_with(b"}}") {
-            return None;
-        }
-        Some(Self {
-            op: DISPATCH,
-            seq: Some(seq),
-            event: Some(event),
-            id: None,
-            data: Some(Span::new(bytes.len() - data.len(), bytes.len() - 1)?),
-        })
-    }
-
-    /// Any frame.
-    fn walk(text: &str, trust_end: bool) -> Result<Self, Unreadable> {
         let mut found = Found::default();
         let complete = Scanner { text, at: 0 }.frame(&mut found, trust_end);
         let unreadable = Unreadable { seq: found.seq };
@@ -149,6 +148,7 @@ impl Header {
             event: found.event,
             id: found.id,
             data: found.data,
+            escaped: found.escaped,
         })
     }
 }
@@ -186,7 +186,7 @@ impl<'a> Envelope<'a> {
     fn name(&self, span: Span) -> Option<Cow<'a, str>> {
         let Range { start, end } = span.range();
         let raw = self.text.get(start..end)?;
-        if memchr(b'\\', raw.as_bytes()).is_none() {
+        if !self.header.escaped {
             return Some(Cow::Borrowed(raw));
         }
         let quoted = self.text.get(start.checked_sub(1)?..end.checked_add(1)?)?;
@@ -204,6 +204,7 @@ struct Found {
     data: Option<Span>,
     /// Whether there was an `s`, be it null.
     seq_seen: bool,
+    escaped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -278,8 +279,8 @@ impl<'a> Scanner<'a> {
                     is_json(self.text.get(earlier.range())?).then_some(())?;
                 }
             }
-            Key::Event => found.event = self.name()?,
-            Key::Id => found.id = self.name()?,
+            Key::Event => found.event = self.name(&mut found.escaped)?,
+            Key::Id => found.id = self.name(&mut found.escaped)?,
             Key::Op => found.op = self.unsigned()?,
             Key::Other => {
                 let raw = self.value()?;
@@ -333,7 +334,7 @@ impl<'a> Scanner<'a> {
         clippy::option_option,
         reason = "broken text, another value and a name"
     )]
-    fn name(&mut self) -> Option<Option<Span>> {
+    fn name(&mut self, escaped: &mut bool) -> Option<Option<Span>> {
         let start = self.at;
         let raw = self.value()?;
         if !raw.starts_with('"') {
@@ -345,6 +346,7 @@ impl<'a> Scanner<'a> {
         let plain = raw.bytes().all(|byte| byte >= b' ' && byte != b'\\');
         if !plain {
             unescaped(raw)?;
+            *escaped = true;
         }
         Span::new(start + 1, self.at - 1).map(Some)
     }

@@ -11,6 +11,18 @@ use self::zlib::Zlib;
 use self::zstd::Zstd;
 use crate::platform::Compression;
 
+/// Where messages are inflated to: bytes, with space behind them that has been written before.
+///
+/// Safe code hands out no memory that was never written, so the space of a `Vec` would be zeroed
+/// for each message: some 64 KiB for one of a kilobyte. Here it is zeroed when it is made.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    /// All of it initialised.
+    space: Vec<u8>,
+    /// So many bytes of it, from the first, are output.
+    len: usize,
+}
+
 /// The smallest step by which output space grows. Most messages are far below it.
 #[cfg(any(
     feature = "zlib-rs",
@@ -92,7 +104,11 @@ impl Inflate {
     /// one message; giving capacity back is the caller's business.
     ///
     /// After an `Err` the end of `out` is meaningless, and every further call gives the same.
-    pub(crate) fn push(&mut self, packed: &[u8], out: &mut Vec<u8>) -> Result<bool, InflateError> {
+    pub(crate) fn push_to(
+        &mut self,
+        packed: &[u8],
+        out: &mut Output,
+    ) -> Result<bool, InflateError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -100,12 +116,24 @@ impl Inflate {
             .inspect_err(|&error| self.failed = Some(error))
     }
 
-    fn try_push(&mut self, packed: &[u8], out: &mut Vec<u8>) -> Result<bool, InflateError> {
+    /// As [`push_to`](Self::push_to), behind what a list holds.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn push(&mut self, packed: &[u8], out: &mut Vec<u8>) -> Result<bool, InflateError> {
+        let mut output = Output {
+            len: out.len(),
+            space: std::mem::take(out),
+        };
+        let result = self.push_to(packed, &mut output);
+        *out = output.take();
+        result
+    }
+
+    fn try_push(&mut self, packed: &[u8], out: &mut Output) -> Result<bool, InflateError> {
         self.packed = self.packed.saturating_add(packed.len());
         if self.packed > self.packed_max {
             return Err(InflateError::TooLong);
         }
-        let before = out.len();
+        let before = out.len;
         let mut room = Room {
             out: &mut *out,
             left: self.unpacked_max - self.unpacked,
@@ -118,7 +146,7 @@ impl Inflate {
             #[cfg(feature = "zstd")]
             Context::Zstd(zstd) => zstd.take(packed, &mut room)?,
         };
-        self.unpacked += out.len() - before;
+        self.unpacked += out.len - before;
         // A flush with nothing before it ends no message: the next one is still to come.
         let complete = complete && self.unpacked > 0;
         if complete {
@@ -129,9 +157,36 @@ impl Inflate {
     }
 }
 
+impl Output {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What it takes up.
+    pub(crate) fn capacity(&self) -> usize {
+        self.space.capacity()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.space.get(..self.len).unwrap_or_default()
+    }
+
+    /// Empties it; the space stays.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// The output with its space, which is not kept.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.space);
+        bytes.truncate(std::mem::take(&mut self.len));
+        bytes
+    }
+}
+
 /// Where output goes, and how much of it the message may still have.
 struct Room<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Output,
     left: usize,
 }
 
@@ -141,23 +196,37 @@ impl Room<'_> {
         if message.len() > self.left {
             return Err(InflateError::TooLong);
         }
-        self.out.extend_from_slice(message);
+        self.out.space.truncate(self.out.len);
+        self.out.space.extend_from_slice(message);
+        self.out.len = self.out.space.len();
         Ok(true)
     }
+}
 
-    #[cfg(any(
-        feature = "zlib-rs",
-        feature = "zlib-ng",
-        feature = "zlib-stock",
-        feature = "zstd"
-    ))]
-    /// Makes space for at least one byte more; for one beyond the limit at most, so that a
-    /// message of exactly the limit ends and a longer one shows.
-    fn ensure(&mut self) {
-        if self.out.len() == self.out.capacity() {
-            let step = (self.out.capacity() / 2).max(STEP_MIN);
-            self.out.reserve_exact(step.min(self.left + 1));
+#[cfg(any(
+    feature = "zlib-rs",
+    feature = "zlib-ng",
+    feature = "zlib-stock",
+    feature = "zstd"
+))]
+impl Room<'_> {
+    /// Space for at least one byte more; where it must grow, for one beyond the limit at most, so
+    /// that a message of exactly the limit ends and a longer one shows.
+    fn space(&mut self) -> &mut [u8] {
+        let Output { space, len } = &mut *self.out;
+        if *len == space.len() {
+            let step = (space.len() / 2).max(STEP_MIN).min(self.left + 1);
+            space.reserve_exact(step);
+            space.resize(space.len() + step, 0);
         }
+        space.get_mut(*len..).unwrap_or_default()
+    }
+
+    /// So many bytes were written to [`space`](Self::space); `true` where some of it is left.
+    fn wrote(&mut self, given: usize) -> Result<bool, InflateError> {
+        self.left = self.left.checked_sub(given).ok_or(InflateError::TooLong)?;
+        self.out.len += given;
+        Ok(self.out.len < self.out.space.len())
     }
 }
 

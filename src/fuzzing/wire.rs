@@ -71,8 +71,9 @@ fn connect(bytes: &[u8], reads: &[u8]) -> Outcome {
             });
             outcome.end = Some(match read.await {
                 Read::Text(text) => {
-                    assert!(str::from_utf8(&text).is_ok() && text.len() <= 1 << 18);
-                    outcome.messages.push(Message::Text(text.to_vec()));
+                    let bytes = text.as_bytes().to_vec();
+                    assert!(str::from_utf8(&bytes).is_ok() && text.len() <= 1 << 18);
+                    outcome.messages.push(Message::Text(bytes));
                     continue;
                 }
                 Read::Binary(bytes) => {

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, Either, FutureExt, select};
 
 use super::{discovery, handshakes::Place};
 use crate::{
-    codec::inflate::Inflate,
+    codec::inflate::{Inflate, Output},
     config::Config,
     credential::{CredentialError, TokenRequest},
     error::Error,
@@ -44,7 +44,7 @@ pub(super) struct Open {
     pub(super) socket: Socket,
     pub(super) inflate: Option<Inflate>,
     /// Of a compressed message that has not all come yet.
-    pub(super) partial: Vec<u8>,
+    pub(super) partial: Output,
     /// Messages that could not be read since the last event with a name that could.
     pub(super) unreadable: u32,
 }
@@ -70,7 +70,7 @@ impl Link {
         Self::Open(Box::new(Open {
             socket,
             inflate,
-            partial: Vec::new(),
+            partial: Output::default(),
             unreadable: 0,
         }))
     }

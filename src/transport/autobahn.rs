@@ -2,7 +2,6 @@
 
 use std::{env, future::poll_fn, io::ErrorKind, time::Duration};
 
-use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{Connector, Read, Socket, Tls};
@@ -41,7 +40,7 @@ async fn read(socket: &mut Socket) -> Read {
     .await
 }
 
-async fn send(socket: &mut Socket, binary: bool, payload: &Bytes) {
+async fn send(socket: &mut Socket, binary: bool, payload: &[u8]) {
     // A pong may be waiting in front of it.
     let flush = async |socket: &mut Socket| poll_fn(|cx| socket.poll_flush(cx)).await;
     flush(socket).await.unwrap();
@@ -58,7 +57,7 @@ async fn echo(socket: &mut Socket) -> (Read, usize) {
     let mut sent = 0;
     loop {
         match read(socket).await {
-            Read::Text(text) => send(socket, false, &text).await,
+            Read::Text(text) => send(socket, false, text.as_bytes()).await,
             Read::Binary(bytes) => send(socket, true, &bytes).await,
             over => {
                 // The answer to a close frame, where it could not be written at once.
@@ -78,7 +77,7 @@ async fn echo(socket: &mut Socket) -> (Read, usize) {
 async fn echoes_every_case_of_the_fuzzing_server() {
     let mut socket = connect("getCaseCount", "").await;
     let count = match read(&mut socket).await {
-        Read::Text(text) => str::from_utf8(&text).unwrap().parse::<usize>().unwrap(),
+        Read::Text(text) => text.parse::<usize>().unwrap(),
         other => panic!("no count of cases: {other:?}"),
     };
     assert!(count > 0);

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Connector, Io, USER_AGENT, host_header, retry_after};
+use super::{Attempt, Connector, Io, USER_AGENT, host_header, retry_after};
 use crate::{
     error::{Error, ErrorKind},
     limits::Limits,
@@ -108,8 +108,8 @@ impl Connector {
     /// Asks once. Bounded by [`Limits::connect`] from the name lookup to the last byte of the
     /// body, and by [`BODY_LEN_MAX`].
     ///
-    /// An error names host and path and nothing that was sent or answered. Dropping the future
-    /// closes the connection.
+    /// An error names host and path, or the proxy, and nothing that was sent or answered. Dropping
+    /// the future closes the connection.
     pub(crate) async fn request(
         &self,
         base: &HttpUrl,
@@ -123,8 +123,11 @@ impl Connector {
                 format!("{method} {path} at {host}: {why}"),
             )
         };
+        let mut attempt = Attempt::new(&base.0);
+        let mut asked = false;
         let whole = async {
-            let io = self.open(&base.0).await?;
+            let io = self.open(&mut attempt).await?;
+            asked = true;
             let exchange = exchange(io, &base.0, &path, request, self.limits());
             exchange.await.map_err(|error| match error {
                 Failure::Http(error) => broken("no usable HTTP answer").with_source(error),
@@ -133,7 +136,8 @@ impl Connector {
         };
         match timeout(self.limits().connect, whole).await {
             Ok(result) => result,
-            Err(elapsed) => Err(broken("no answer in time").with_source(elapsed)),
+            Err(elapsed) if asked => Err(broken("no answer in time").with_source(elapsed)),
+            Err(elapsed) => Err(attempt.failed(elapsed)),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! | file | question |
 //! |---|---|
 //! | `dial` | Which address answers? |
+//! | `proxy`, `tunnel` | Through whom does a connection go, and how is a proxy asked for a way? |
 //! | `tls` | Whom do we trust? |
 //! | `io` | What carries the bytes? |
 //! | `upgrade`, `retry_after` | How does HTTP become WebSocket, and when may we ask again? |
@@ -18,8 +19,10 @@ mod frames;
 mod gate;
 pub(crate) mod http;
 mod io;
+mod proxy;
 pub(crate) mod retry_after;
 mod tls;
+mod tunnel;
 mod upgrade;
 mod utf8;
 mod websocket;
@@ -28,8 +31,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-pub use self::{dial::Dial, io::Duplex, tls::Tls};
-use self::{dial::Lookups, io::Carrier, tls::Trust};
+pub use self::{dial::Dial, io::Duplex, proxy::Proxy, tls::Tls};
+use self::{
+    dial::Lookups,
+    io::Carrier,
+    proxy::{Route, Scheme},
+    tls::Trust,
+};
 pub(crate) use self::{
     io::Io,
     upgrade::{USER_AGENT, host_header},
@@ -48,6 +56,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     shared: Arc<Shared>,
+    proxy: Proxy,
     limits: Limits,
 }
 
@@ -70,11 +79,13 @@ pub(crate) struct ConnectError {
     pub(crate) error: Error,
 }
 
-/// What an attempt to connect is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an attempt to connect is at, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Step {
     Lookup,
     Connect,
+    ProxyTls,
+    Tunnel,
     Tls,
     Upgrade,
 }
@@ -84,16 +95,61 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Lookup => "name lookup",
             Self::Connect => "connect",
+            Self::ProxyTls => "TLS handshake with the proxy",
+            Self::Tunnel => "proxy handshake",
             Self::Tls => "TLS handshake",
             Self::Upgrade => "WebSocket upgrade",
         })
     }
 }
 
-impl Connector {
-    /// A connector that dials by itself, or by `dialler`. Opens and reads nothing yet.
-    pub(crate) fn new(tls: Tls, dialler: Option<Arc<dyn Dial>>, limits: Limits) -> Self {
+/// An attempt to connect: where to, through whom, and what it is at.
+#[derive(Debug)]
+struct Attempt<'a> {
+    url: &'a GatewayUrl,
+    via: Option<&'a Route>,
+    step: Step,
+}
+
+impl<'a> Attempt<'a> {
+    const fn new(url: &'a GatewayUrl) -> Self {
         Self {
+            url,
+            via: None,
+            step: Step::Lookup,
+        }
+    }
+
+    /// Names the host, the proxy, the step and the cause.
+    fn failed(&self, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+        // A server writes parts of it, such as the names in its certificate.
+        let text = Escaped(cause.to_string());
+        let (host, port, step) = (self.url.host(), self.url.port(), self.step);
+        let (via, kind) = match self.via {
+            None => (String::new(), ErrorKind::Connect),
+            Some(proxy) if step <= Step::Tunnel => (through(proxy), ErrorKind::Proxy),
+            Some(proxy) => (through(proxy), ErrorKind::Connect),
+        };
+        let message = format!("no connection to {host} port {port}{via}: {step}: {text}");
+        Error::new(kind, message).with_source(cause)
+    }
+}
+
+fn through(proxy: &Route) -> String {
+    format!(" through the proxy {proxy}")
+}
+
+impl Connector {
+    /// A connector that dials by itself, or by `dialler`. Opens nothing yet.
+    ///
+    /// Who brings a dialler has chosen the way already: then the environment's proxy is not used.
+    pub(crate) fn new(tls: Tls, dialler: Option<Arc<dyn Dial>>, limits: Limits) -> Self {
+        let proxy = match &dialler {
+            None => Proxy::environment(),
+            Some(_) => Proxy::none(),
+        };
+        Self {
+            proxy,
             shared: Arc::new(Shared {
                 trust: Trust::new(tls),
                 dialler,
@@ -101,6 +157,20 @@ impl Connector {
             }),
             limits,
         }
+    }
+
+    /// The same, but by the proxy that was set, where one was.
+    pub(crate) fn through(mut self, proxy: Option<Proxy>) -> Self {
+        if let Some(proxy) = proxy {
+            self.proxy = proxy;
+        }
+        self
+    }
+
+    /// ` through the proxy`, and which, where that is the way to a gateway.
+    pub(crate) fn way(&self, url: &GatewayUrl) -> String {
+        let route = self.proxy.route(url).ok().flatten();
+        route.map(through).unwrap_or_default()
     }
 
     /// Dials, speaks TLS where the url says so, and upgrades to WebSocket, with the platform's
@@ -111,33 +181,22 @@ impl Connector {
         url: &GatewayUrl,
         query: &str,
     ) -> Result<Socket, ConnectError> {
-        let mut step = Step::Lookup;
-        let attempt = async {
-            let mut io = self.open_at(url, &mut step).await?;
-            step = Step::Upgrade;
+        let mut attempt = Attempt::new(url);
+        let whole = async {
+            let mut io = self.open(&mut attempt).await?;
+            attempt.step = Step::Upgrade;
             match upgrade::upgrade(&mut io, url, query, &self.limits).await {
                 Ok(early) => Ok(Socket::new(io, early, &self.limits)),
                 Err(refused) => Err(ConnectError {
                     status: refused.status,
                     retry_after: refused.retry_after,
-                    error: failed(url, step, refused.why),
+                    error: attempt.failed(refused.why),
                 }),
             }
         };
-        match timeout(self.limits.connect, attempt).await {
+        match timeout(self.limits.connect, whole).await {
             Ok(result) => result,
-            Err(elapsed) => Err(failed(url, step, elapsed).into()),
-        }
-    }
-
-    /// Dials and speaks TLS where the url says so; the upgrade or another protocol is the
-    /// caller's. Bounded by [`Limits::connect`].
-    pub(crate) async fn open(&self, url: &GatewayUrl) -> Result<Io, Error> {
-        let mut step = Step::Lookup;
-        let attempt = async { self.open_at(url, &mut step).await };
-        match timeout(self.limits.connect, attempt).await {
-            Ok(result) => result.map_err(|failed| failed.error),
-            Err(elapsed) => Err(failed(url, step, elapsed)),
+            Err(elapsed) => Err(attempt.failed(elapsed).into()),
         }
     }
 
@@ -145,45 +204,68 @@ impl Connector {
         &self.limits
     }
 
-    async fn open_at(&self, url: &GatewayUrl, step: &mut Step) -> Result<Io, ConnectError> {
+    /// Dials, asks the proxy for a way where there is one, and speaks TLS where the url says so.
+    /// The upgrade or another protocol, and the deadline for all of it, are the caller's.
+    async fn open<'a>(&'a self, attempt: &mut Attempt<'a>) -> Result<Io, Error> {
+        let (url, limits) = (attempt.url, &self.limits);
+        let proxy = self.proxy.route(url)?;
+        attempt.via = proxy;
+        let encrypted = proxy.is_some_and(|proxy| proxy.scheme == Scheme::Https);
         // First, so that nothing is dialled that cannot be used.
-        let client = if url.is_tls() {
+        let client = if url.is_tls() || encrypted {
             Some(self.shared.trust.client().await?)
         } else {
             None
         };
-        let (host, port, limits) = (url.host(), url.port(), &self.limits);
-        let carrier: Carrier = if let Some(dialler) = &self.shared.dialler {
-            *step = Step::Connect;
-            let stream = dialler.dial(host, port, limits).await;
-            stream.map_err(|error| failed(url, *step, error))?.into()
-        } else {
-            let addresses = self.shared.lookups.find(host, port, limits).await;
-            let addresses = addresses.map_err(|error| failed(url, *step, error))?;
-            *step = Step::Connect;
-            let stream = dial::tcp(&addresses, limits).await;
-            stream.map_err(|error| failed(url, *step, error))?.into()
+        let (host, port) = match proxy {
+            Some(proxy) => (&*proxy.host, proxy.port),
+            None => (url.host(), url.port()),
         };
-        let Some(client) = client else {
+        let mut carrier = self.dial(host, port, attempt).await?;
+        if let Some(proxy) = proxy {
+            let mut io = match &client {
+                Some(client) if encrypted => {
+                    attempt.step = Step::ProxyTls;
+                    let io = client.clone().handshake(host, carrier).await;
+                    io.map_err(|error| attempt.failed(error))?
+                }
+                _ => Io::Plain(carrier),
+            };
+            attempt.step = Step::Tunnel;
+            let way = tunnel::open(&mut io, proxy, url, limits).await;
+            way.map_err(|why| attempt.failed(why))?;
+            carrier = match io {
+                Io::Plain(carrier) => carrier,
+                encrypted => Carrier::from(Box::new(encrypted) as Box<dyn Duplex>),
+            };
+        }
+        let Some(client) = client.filter(|_| url.is_tls()) else {
             return Ok(Io::Plain(carrier));
         };
-        *step = Step::Tls;
-        let io = client.handshake(host, carrier).await;
-        Ok(io.map_err(|error| failed(url, *step, error))?)
+        attempt.step = Step::Tls;
+        let io = client.handshake(url.host(), carrier).await;
+        io.map_err(|error| attempt.failed(error))
     }
-}
 
-/// Names the host, the step and the cause.
-fn failed(
-    url: &GatewayUrl,
-    step: Step,
-    cause: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    // A server writes parts of it, such as the names in its certificate.
-    let text = Escaped(cause.to_string());
-    let (host, port) = (url.host(), url.port());
-    let message = format!("no connection to {host} port {port}: {step}: {text}");
-    Error::new(ErrorKind::Connect, message).with_source(cause)
+    /// A stream to a host, by name.
+    async fn dial(
+        &self,
+        host: &str,
+        port: u16,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Carrier, Error> {
+        let limits = &self.limits;
+        if let Some(dialler) = &self.shared.dialler {
+            attempt.step = Step::Connect;
+            let stream = dialler.dial(host, port, limits).await;
+            return Ok(stream.map_err(|error| attempt.failed(error))?.into());
+        }
+        let addresses = self.shared.lookups.find(host, port, limits).await;
+        let addresses = addresses.map_err(|error| attempt.failed(error))?;
+        attempt.step = Step::Connect;
+        let stream = dial::tcp(&addresses, limits).await;
+        Ok(stream.map_err(|error| attempt.failed(error))?.into())
+    }
 }
 
 impl From<Error> for ConnectError {
@@ -216,7 +298,7 @@ mod tests {
     use crate::{error::ErrorKind, limits::Limits, platform::GatewayUrl};
 
     /// Answers an upgrade, and sends a text in the same segment.
-    async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    pub(super) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
@@ -241,7 +323,7 @@ mod tests {
         let _ = stream.read_to_end(&mut rest).await;
     }
 
-    async fn first_read(socket: &mut Socket) -> Read {
+    pub(super) async fn first_read(socket: &mut Socket) -> Read {
         poll_fn(|cx| socket.poll_read(cx)).await
     }
 
@@ -252,7 +334,7 @@ mod tests {
     }
 
     /// An authority's certificate as a client's configuration, and a server it vouches for.
-    fn authority(names: &[&str]) -> (Arc<ClientConfig>, TlsAcceptor) {
+    pub(super) fn authority(names: &[&str]) -> (Arc<ClientConfig>, TlsAcceptor) {
         let provider = || Arc::new(rustls::crypto::ring::default_provider());
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

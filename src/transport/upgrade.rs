@@ -129,7 +129,7 @@ fn accept(key: &str) -> String {
 }
 
 /// The answer up to its empty line, and what came behind it. Looks at each byte once.
-async fn read_head<T: AsyncRead + Unpin>(
+pub(super) async fn read_head<T: AsyncRead + Unpin>(
     io: &mut T,
     limits: &Limits,
 ) -> Result<(Bytes, Bytes), Refused> {

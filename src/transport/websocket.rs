@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    ops::Deref,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -64,8 +65,8 @@ pub(crate) struct Socket {
 
 /// What a socket gave.
 pub(crate) enum Read {
-    /// A complete text message. It was UTF-8 checked once.
-    Text(Bytes),
+    /// A complete text message.
+    Text(Text),
     /// A complete binary message.
     Binary(Bytes),
     /// The peer closed: its code, where the frame had one that may stand on the wire, and its
@@ -77,6 +78,44 @@ pub(crate) enum Read {
     Broken,
     /// A message was longer than the limit, or in more fragments. Nothing follows.
     TooLong,
+}
+
+/// A text that has been checked to be UTF-8.
+pub(crate) struct Text(Form);
+
+/// What a text came in. The library has checked its own, and lends no other proof of that.
+enum Form {
+    /// Put together of pieces.
+    Joined(String),
+    Whole(Message),
+}
+
+impl Text {
+    /// The text in a buffer that is all its own, where it is in one.
+    pub(crate) fn into_string(self) -> Result<String, Self> {
+        match self.0 {
+            Form::Joined(text) => Ok(text),
+            whole @ Form::Whole(_) => Err(Self(whole)),
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Form::Joined(text) => text,
+            Form::Whole(message) => message.as_text().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Text {
+    fn eq(&self, other: &T) -> bool {
+        self.as_bytes() == other.as_ref()
+    }
 }
 
 impl Socket {
@@ -196,12 +235,10 @@ impl Socket {
     /// Takes a data message of the library; what the peer sent, if that ends it.
     fn take(&mut self, message: Message) -> Option<Read> {
         let Mark::Piece { text, last } = self.stream.get_mut().take_mark() else {
-            let is_text = message.is_text();
-            let payload = Bytes::from(message.into_payload());
-            return Some(if is_text {
-                Read::Text(payload)
+            return Some(if message.is_text() {
+                Read::Text(Text(Form::Whole(message)))
             } else {
-                Read::Binary(payload)
+                Read::Binary(message.into_payload().into())
             });
         };
         let len = self.gate().frames().message_len();
@@ -210,11 +247,13 @@ impl Socket {
         last.then(|| {
             let mut payload = std::mem::take(&mut self.partial);
             payload.shrink_to_fit();
-            let payload = payload.into();
-            if text {
-                Read::Text(payload)
-            } else {
-                Read::Binary(payload)
+            if !text {
+                return Read::Binary(payload.into());
+            }
+            // The gate has seen that it is text, and ends the stream before any other.
+            match String::from_utf8(payload) {
+                Ok(text) => Read::Text(Text(Form::Joined(text))),
+                Err(_) => Read::Broken,
             }
         })
     }

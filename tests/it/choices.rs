@@ -1,7 +1,7 @@
 //! Every choice of TLS and compression, over real TLS connections with authorities made here.
 //! Whatever is chosen, the events are the same.
 
-mod authority;
+pub(crate) mod authority;
 
 use std::{
     path::PathBuf,

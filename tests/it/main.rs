@@ -17,6 +17,7 @@ mod faults;
 mod handlers;
 mod process;
 mod programs;
+mod proxies;
 mod qq;
 mod qq_local;
 mod secrets;

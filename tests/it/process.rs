@@ -40,9 +40,20 @@ impl Program {
     /// Starts `examples/name`. Of its records the test is shown those that it would have written
     /// with `log` as its `RUST_LOG`: a level, or something else for none.
     pub(crate) fn start<A: AsRef<OsStr>>(name: &str, args: &[A], log: &str) -> Self {
+        Self::start_in(name, args, log, &[])
+    }
+
+    /// The same, in an environment of these variables.
+    pub(crate) fn start_in<A: AsRef<OsStr>>(
+        name: &str,
+        args: &[A],
+        log: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(example(name))
             .args(args)
             .env_clear()
+            .envs(variables.iter().copied())
             .env("RUST_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -81,23 +81,21 @@ impl Zlib {
             return Ok(());
         };
         loop {
-            room.ensure();
-            let (taken, given) = (self.stream.total_in(), room.out.len());
+            let (taken, given) = (self.stream.total_in(), self.stream.total_out());
             let status = self
                 .stream
-                .decompress_vec(input, room.out, FlushDecompress::Sync)
+                .decompress(input, room.space(), FlushDecompress::Sync)
                 .map_err(|_| InflateError::Broken)?;
-            let taken = usize::try_from(self.stream.total_in() - taken)
-                .map_err(|_| InflateError::Broken)?;
-            let given = room.out.len() - given;
+            let step = |from: u64, to: u64| usize::try_from(to - from).ok();
+            let taken = step(taken, self.stream.total_in()).ok_or(InflateError::Broken)?;
+            let given = step(given, self.stream.total_out()).ok_or(InflateError::Broken)?;
             input = input.get(taken..).ok_or(InflateError::Broken)?;
-            room.left = room.left.checked_sub(given).ok_or(InflateError::TooLong)?;
+            let is_out = room.wrote(given)?;
             if status == Status::StreamEnd {
                 // The gateway's stream has no end; nothing that follows could be inflated.
                 return Err(InflateError::Broken);
             }
-            let full = room.out.len() == room.out.capacity();
-            if input.is_empty() && !full {
+            if input.is_empty() && is_out {
                 self.last = last;
                 return Ok(());
             }

@@ -62,17 +62,15 @@ impl Zstd {
         self.place.pass(packed)?;
         loop {
             let stream = self.stream.as_mut().ok_or(InflateError::Broken)?;
-            room.ensure();
-            let before = room.out.len();
             let mut input = InBuffer::around(packed);
+            let mut output = OutBuffer::around(room.space());
             let wanted = stream
-                .decompress_stream(&mut OutBuffer::around_pos(room.out, before), &mut input)
+                .decompress_stream(&mut output, &mut input)
                 .map_err(|_| InflateError::Broken)?;
-            let (taken, given) = (input.pos(), room.out.len() - before);
+            let (taken, given) = (input.pos(), output.pos());
             packed = packed.get(taken..).ok_or(InflateError::Broken)?;
-            room.left = room.left.checked_sub(given).ok_or(InflateError::TooLong)?;
             // The end of a frame, or space that was not used, means that all is out.
-            let is_out = wanted == 0 || room.out.len() < room.out.capacity();
+            let is_out = room.wrote(given)? || wanted == 0;
             if packed.is_empty() && is_out {
                 return Ok(self.place.is_boundary());
             }

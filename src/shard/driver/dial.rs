@@ -64,7 +64,8 @@ impl<P: Platform> Driver<P> {
             let message = match &dialling.url {
                 Some(url) => {
                     let (host, port) = (url.host(), url.port());
-                    format!("no connection to {host}:{port} within {patience:?}")
+                    let way = self.config().connector().way(url);
+                    format!("no connection to {host}:{port}{way} within {patience:?}")
                 }
                 None => "no gateway was found and connected to in time".to_owned(),
             };

@@ -13,7 +13,7 @@ use super::{Driver, Reading, SLOW_NOTICE_EVERY};
 use crate::{
     codec::{
         envelope::{Envelope, Header},
-        inflate::InflateError,
+        inflate::{InflateError, Output},
     },
     error::{Error, ErrorKind},
     notice::Notice,
@@ -35,7 +35,7 @@ const SCRATCH_MAX: usize = 256 << 10;
 thread_local! {
     /// Where messages are inflated to: one buffer for all shards that share a thread, borrowed for
     /// one message and never over a wait.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Output> = RefCell::default();
 }
 
 /// A frame for the user, but for its text.
@@ -121,7 +121,10 @@ impl<P: Platform> Driver<P> {
 
     fn take(&mut self, now: Instant, read: Read) {
         match read {
-            Read::Text(bytes) => self.plain(now, bytes),
+            Read::Text(text) => match text.into_string() {
+                Ok(text) => self.string(now, text),
+                Err(text) => self.text(now, &text),
+            },
             Read::Binary(packed) => self.binary(now, packed),
             Read::Closed { code, reason } => {
                 observe::closed(code, &reason);
@@ -137,19 +140,16 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// A message that is not compressed.
+    /// Text by another name.
     fn plain(&mut self, now: Instant, bytes: Bytes) {
         if bytes.len() > batch::BYTES_MAX {
             // Not copied: the two together might be twice the limit of one.
-            self.owned(now, &mut bytes.into());
+            self.owned(now, bytes.into());
             return;
         }
-        let Ok(text) = str::from_utf8(&bytes) else {
-            self.garbled(now, None);
-            return;
-        };
-        if let Some(Passed { header, replayed }) = self.message(now, text) {
-            self.writer.push(text, header, replayed, self.cursor);
+        match str::from_utf8(&bytes) {
+            Ok(text) => self.text(now, text),
+            Err(_) => self.garbled(now, None),
         }
     }
 
@@ -164,8 +164,9 @@ impl<P: Platform> Driver<P> {
         let lent = SCRATCH.with(|scratch| scratch.try_borrow_mut().map(|mut s| mem::take(&mut *s)));
         let mut scratch = lent.unwrap_or_default();
         self.inflate(now, &packed, &mut scratch);
+        // What a broken connection left there is no beginning of another's message.
+        scratch.clear();
         if scratch.capacity() <= SCRATCH_MAX {
-            scratch.clear();
             SCRATCH.with(|kept| {
                 if let Ok(mut kept) = kept.try_borrow_mut() {
                     *kept = scratch;
@@ -174,18 +175,19 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    fn inflate(&mut self, now: Instant, packed: &[u8], scratch: &mut Vec<u8>) {
+    fn inflate(&mut self, now: Instant, packed: &[u8], scratch: &mut Output) {
         let Some(open) = self.link.opened() else {
             return;
         };
         let Some(inflate) = &mut open.inflate else {
             return;
         };
-        if !open.partial.is_empty() {
+        if open.partial.len() > 0 {
             *scratch = mem::take(&mut open.partial);
         }
-        match inflate.push(packed, scratch) {
-            Ok(true) => self.owned(now, scratch),
+        match inflate.push_to(packed, scratch) {
+            Ok(true) => self.inflated(now, scratch),
+            Ok(false) if scratch.len() == 0 => {}
             // The rest may come while another thread has this task.
             Ok(false) => open.partial = mem::take(scratch),
             Err(error) => {
@@ -202,28 +204,51 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// A complete message in a buffer of ours, which is given back where it is not handed on.
-    fn owned(&mut self, now: Instant, scratch: &mut Vec<u8>) {
-        match String::from_utf8(mem::take(scratch)) {
-            Ok(mut text) => {
-                let passed = self.message(now, &text);
-                match passed {
-                    Some(Passed { header, replayed }) if text.len() > batch::BYTES_MAX => {
-                        // It may wait for long, and only its length is counted.
-                        text.shrink_to_fit();
-                        self.writer.push_owned(text, header, replayed, self.cursor);
-                    }
-                    Some(Passed { header, replayed }) => {
-                        self.writer.push(&text, header, replayed, self.cursor);
-                        *scratch = text.into_bytes();
-                    }
-                    None => *scratch = text.into_bytes(),
-                }
-            }
-            Err(error) => {
-                *scratch = error.into_bytes();
-                self.garbled(now, None);
-            }
+    /// A complete message, which leaves the buffer.
+    fn inflated(&mut self, now: Instant, scratch: &mut Output) {
+        if scratch.capacity() > SCRATCH_MAX {
+            // The buffer does not stay, so it may as well be the message's own.
+            self.owned(now, scratch.take());
+            return;
+        }
+        match str::from_utf8(scratch.bytes()) {
+            Ok(text) => self.text(now, text),
+            Err(_) => self.garbled(now, None),
+        }
+        scratch.clear();
+    }
+
+    /// A complete message in a buffer that may be handed on.
+    fn owned(&mut self, now: Instant, bytes: Vec<u8>) {
+        match String::from_utf8(bytes) {
+            Ok(text) => self.string(now, text),
+            Err(_) => self.garbled(now, None),
+        }
+    }
+
+    fn string(&mut self, now: Instant, mut text: String) {
+        let Some(Passed { header, replayed }) = self.message(now, &text) else {
+            return;
+        };
+        if text.len() > batch::BYTES_MAX {
+            // It may wait for long, and only its length is counted.
+            text.shrink_to_fit();
+            self.writer.push_owned(text, header, replayed, self.cursor);
+        } else {
+            self.writer.push(&text, header, replayed, self.cursor);
+        }
+    }
+
+    /// A complete message, which is copied where it is handed on.
+    fn text(&mut self, now: Instant, text: &str) {
+        let Some(Passed { header, replayed }) = self.message(now, text) else {
+            return;
+        };
+        if text.len() > batch::BYTES_MAX {
+            let text = text.to_owned();
+            self.writer.push_owned(text, header, replayed, self.cursor);
+        } else {
+            self.writer.push(text, header, replayed, self.cursor);
         }
     }
 

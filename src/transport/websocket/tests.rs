@@ -609,7 +609,7 @@ async fn debug_shows_no_byte_of_a_message() {
         .unwrap();
     assert!(read(&mut socket).now_or_never().is_none());
     assert!(!format!("{socket:?}").contains("CAN"));
-    let text = Read::Text(Bytes::from_static(b"CANARY"));
+    let text = Read::Text(super::Text(super::Form::Joined("CANARY".to_owned())));
     assert_eq!(format!("{text:?}"), "Text(6 bytes)");
 }
 

@@ -14,11 +14,11 @@ use rustls::{
 };
 
 /// One that nobody else knows.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// When a certificate is valid.
 #[derive(Clone, Copy)]
-pub(super) enum Validity {
+pub(crate) enum Validity {
     Future,
     Now,
     Past,
@@ -55,7 +55,7 @@ fn server(
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -65,12 +65,12 @@ impl Authority {
     }
 
     /// A client that trusts this authority alone.
-    pub(super) fn client(&self) -> Arc<ClientConfig> {
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client_with(rustls::ALL_VERSIONS)
     }
 
     /// The same, with one version of the protocol only.
-    pub(super) fn client_of(
+    pub(crate) fn client_of(
         &self,
         version: &'static SupportedProtocolVersion,
     ) -> Arc<ClientConfig> {
@@ -89,12 +89,12 @@ impl Authority {
     }
 
     /// A server with a certificate for that name.
-    pub(super) fn server(&self, name: &str, validity: Validity) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, name: &str, validity: Validity) -> Arc<ServerConfig> {
         self.server_with(name, validity, rustls::ALL_VERSIONS)
     }
 
     /// The same, with one version of the protocol only.
-    pub(super) fn server_of(
+    pub(crate) fn server_of(
         &self,
         name: &str,
         version: &'static SupportedProtocolVersion,
@@ -114,14 +114,14 @@ impl Authority {
     }
 
     /// A server that vouches for itself.
-    pub(super) fn self_signed(name: &str) -> Arc<ServerConfig> {
+    pub(crate) fn self_signed(name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let leaf = params(name, Validity::Now).self_signed(&key).unwrap();
         server(leaf.der().clone(), &key, rustls::ALL_VERSIONS)
     }
 
     /// The certificate in a file of its own, which the caller removes.
-    pub(super) fn write(&self) -> PathBuf {
+    pub(crate) fn write(&self) -> PathBuf {
         let name = format!("authority-{}-{}.pem", std::process::id(), fastrand::u64(..));
         let path = std::env::temp_dir().join(name);
         let base64 = STANDARD.encode(self.0.der());

@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 use shardstream::{
-    Config, CredentialError, CredentialSource, Error, ErrorKind, Frame, Intents, Message,
+    Config, CredentialError, CredentialSource, Error, ErrorKind, Frame, Intents, Message, Proxy,
     ResumeState, Shard, ShardId, Shutdown, Token, TokenRequest,
     discord::{Discord, Event},
     handler,
@@ -143,6 +143,21 @@ fn at_rest(shown: &mut Shown, config: &Config<Discord>) {
     let error = builder.build().unwrap_err();
     shown.text("", "Error", &format!("{error} {error:?}"));
     shown.debug("", "Config", config);
+    for url in [
+        format!("http://bot:{TOKEN}@proxy.example"),
+        format!("gopher://{TOKEN}@a"),
+    ] {
+        let proxy = Proxy::url(&url);
+        shown.debug("", "Proxy", &proxy);
+        let builder = Config::builder(TOKEN, Intents::GUILDS).proxy(proxy.clone());
+        shown.debug("", "ConfigBuilder", &builder);
+        shown.debug(
+            "",
+            "Proxy",
+            &builder.build().map(|config| config.rest_client()),
+        );
+        shown.debug("rest", "Client", &rest::Client::new(TOKEN).proxy(proxy));
+    }
     shown.debug("", "Token", &Token::from(TOKEN));
     shown.debug("rest", "Client", &config.rest_client());
     let client = rest::Client::new(TOKEN).base_url(&with_password);
