@@ -88,7 +88,6 @@
 //! | `twilight` | How do I move from twilight? |
 //! | `guide` | Why is it so? |
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // First, because its macros declare what the platforms have.
@@ -170,7 +169,7 @@ pub use session::{Counters, Reconnect, Shutdown, State};
 #[doc(hidden)]
 pub use shard::own_names_differ;
 pub use shard::{
-    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, ResumeState, Sender,
-    Shard, ShardHandle, Status, TypedShard, Watch,
+    Degraded, EventCounts, Frame, Health, Latency, Message, Meta, OwnEvent, Recording, ResumeState,
+    Sender, Shard, ShardHandle, Status, TypedShard, Watch,
 };
 pub use transport::{Dial, Duplex, Proxy, Tls};

@@ -37,6 +37,12 @@ pub enum Notice {
     },
     /// The buffer had filled up, the user took events, and the connection is read again.
     ReadingResumed,
+    /// A [recording](crate::ShardHandle::record) ended that nobody ended: it could not be written,
+    /// or not fast enough. The shard goes on.
+    RecordingEnded {
+        /// What the system said.
+        why: String,
+    },
     /// The session goes on where it was.
     Resumed {
         /// How many missed events were replayed before this notice.
@@ -67,6 +73,7 @@ impl Notice {
             Self::Gap { .. } => "gap",
             Self::IdentifyHeldBack { .. } => "identify_held_back",
             Self::ReadingResumed => "reading_resumed",
+            Self::RecordingEnded { .. } => "recording_ended",
             Self::Resumed { .. } => "resumed",
             Self::SessionLost { .. } => "session_lost",
             Self::SlowConsumer { .. } => "slow_consumer",

@@ -9,7 +9,8 @@
 //!
 //! It works with real sockets ([`Builder::start`]) and in memory ([`Builder::start_in_memory`]),
 //! and keeps to tokio's clock, so that tests may pause it. [`Traffic`] is what it can be fed with:
-//! events of all kinds by chance, to test and to load a bot with.
+//! events of all kinds by chance, to test and to load a bot with. [`Gateway::replay`] says again
+//! what a shard recorded elsewhere.
 //!
 //! ```
 //! use shardstream::{ShardId, local::{Act, Fault, Gateway}};
@@ -78,6 +79,7 @@ mod http;
 mod log;
 mod pack;
 mod peer;
+mod recorded;
 mod replay;
 mod rules;
 mod script;
@@ -106,6 +108,7 @@ pub use builder::Builder;
 pub use dialect::Dialect;
 pub use event::{BadEvent, Event, Feed};
 pub use log::{Act, End, Follow, Record, Stats};
+pub use recorded::{BadRecording, Recorded};
 pub use script::{Fault, Moment, Step};
 pub use traffic::Traffic;
 

@@ -166,6 +166,7 @@ pub(crate) fn notice(notice: &Notice) {
             );
         }
         Notice::ReadingResumed => info!("reading goes on"),
+        Notice::RecordingEnded { why } => warn!(why = %Escaped(why), "the recording ended"),
         Notice::Resumed { replayed } => info!(replayed, "resumed"),
         Notice::SessionLost { last_seq } => warn!(seq = last_seq, "the session is lost"),
         Notice::SlowConsumer { events, bytes } => {

@@ -33,6 +33,7 @@ mod status;
 mod tally;
 #[allow(dead_code, reason = "which rooms above ask depends on the features")]
 mod tap;
+mod tape;
 #[cfg(test)]
 #[cfg(all(feature = "discord", feature = "local-gateway"))]
 pub(crate) mod tests;
@@ -56,6 +57,7 @@ pub use self::{
     sender::Sender,
     status::{Degraded, Health, Latency, Status, Watch},
     tally::EventCounts,
+    tape::Recording,
 };
 // Which rooms above ask through these depends on the features.
 #[allow(

@@ -23,6 +23,7 @@ use super::{
     status::{Health, Status, Watch},
     tally::Tally,
     tap::Taps,
+    tape::Tape,
 };
 use crate::{
     config::Config,
@@ -40,6 +41,8 @@ pub(super) struct Shared<P: Platform> {
     pub(super) handover: Arc<Handover>,
     pub(super) tally: Tally,
     pub(super) taps: Taps,
+    /// Of its own, so that who writes a recording does not keep the shard.
+    pub(super) tape: Arc<Tape>,
     commands: mpsc::Sender<Queued>,
     status: watch::Sender<Status>,
     control: Mutex<Control>,
@@ -102,6 +105,7 @@ impl<P: Platform> Shared<P> {
             handover: Handover::new(limits, cursor),
             tally: Tally::default(),
             taps: Taps::new(limits.buffered_bytes_max),
+            tape: Arc::new(Tape::new()),
             commands,
             status: watch::Sender::new(Status::new(Instant::now())),
             control: Mutex::new(Control {

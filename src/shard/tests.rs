@@ -11,3 +11,4 @@ mod own;
 #[cfg(feature = "qq")]
 mod qq;
 mod slow;
+mod tape;

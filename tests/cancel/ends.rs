@@ -311,3 +311,26 @@ fn what_is_saved_last_is_what_the_file_holds() {
 pub(crate) fn pair() -> Bench {
     Bench::with(Gateway::builder().max_concurrency(2))
 }
+
+/// Goal: the file is completed, and the recording over, whenever its end is waited for no more.
+#[test]
+fn a_recording_that_nobody_waits_for_is_completed() {
+    at_every_poll("Recording::finish", async |knife| {
+        let bench = Bench::new();
+        let name = format!("recording-{}-{}", std::process::id(), fastrand::u64(..));
+        let path = std::env::temp_dir().join(name);
+        let mut shard = bench.shard();
+        let recording = shard.handle().record(&path).unwrap();
+        until_ready(&mut shard).await;
+        let given = knife.cut(recording.finish()).await;
+        sleep(LONG).await;
+        // What it is, the connection, Hello and READY.
+        assert!(given.is_none_or(|lines| lines.unwrap() == 4));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(text.ends_with("}\n") && text.lines().count() == 4, "{text}");
+        let again = shard.handle().record(&path).unwrap();
+        assert!(again.finish().await.is_ok());
+        std::fs::remove_file(&path).unwrap();
+    });
+}

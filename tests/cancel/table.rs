@@ -60,6 +60,10 @@ const COVERED: &[(&str, &str)] = &[
         "next_with_meta_of_two_sets_loses_nothing",
     ),
     ("Reshard::shutdown", "shutdown_while_resharding_goes_on"),
+    (
+        "Recording::finish",
+        "a_recording_that_nobody_waits_for_is_completed",
+    ),
     ("Sender::command", "a_command_is_sent_once_or_not_at_all"),
     (
         "Sender::send_payload",

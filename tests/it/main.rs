@@ -13,6 +13,7 @@
 )]
 
 mod choices;
+mod dashboard;
 mod faults;
 mod handlers;
 mod process;
@@ -20,6 +21,7 @@ mod programs;
 mod proxies;
 mod qq;
 mod qq_local;
+mod recordings;
 mod secrets;
 mod sets;
 /// The logs of this process.

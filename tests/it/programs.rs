@@ -339,3 +339,93 @@ fn the_reshard_example_hands_over_without_losing_or_doubling_an_event() {
     }
     assert_eq!(printed("reshard"), expected);
 }
+
+#[test]
+fn hello_says_what_comes_and_leaves() {
+    let lines = [
+        "no DISCORD_TOKEN: the gateway is in this process",
+        "GATEWAY",
+        "local is there",
+        "message 7 is gone",
+        "goodbye",
+    ];
+    assert_eq!(printed("hello"), lines);
+}
+
+#[test]
+fn quickstart_loses_and_doubles_nothing_over_a_cut() {
+    let lines = printed("quickstart");
+    let last = "delivered=104 lost=0 doubled=0 resumes=1";
+    assert_eq!(lines.last().map(String::as_str), Some(last));
+}
+
+#[test]
+fn the_qq_example_hears_what_is_said_before_and_after_a_reconnect() {
+    let lines = [
+        "no QQ_APP_ID and QQ_CLIENT_SECRET: the gateway is in this process",
+        "(connected)",
+        "READY",
+        "a user: Some(\"hello\")",
+        "(disconnected)",
+        "(connected)",
+        "(resumed)",
+        "RESUMED",
+        "a user: Some(\"still there?\")",
+    ];
+    assert_eq!(printed("qq"), lines);
+}
+
+/// Status and body of the answer to a `GET`.
+fn get(address: &str, path: &str) -> (u16, String) {
+    use std::io::{Read as _, Write as _};
+
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
+}
+
+#[test]
+fn metrics_tells_prometheus_the_numbers_and_who_asks_whether_the_bot_is_served() {
+    let mut program = Program::start::<&str>("metrics", &[], "warn");
+    let line = program.line().expect("a first line");
+    let address = line.strip_prefix("listening http://").expect("a url");
+    let last = "shardstream_events{shard=\"0\",total=\"1\",event=\"A_NEW_EVENT_NOBODY_KNOWS\"} 1";
+    let start = std::time::Instant::now();
+    let text = loop {
+        let (status, text) = get(address, "/metrics");
+        assert_eq!(status, 200);
+        if text.contains(last) {
+            break text;
+        }
+        assert!(start.elapsed().as_secs() < 30, "{text}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert_eq!(get(address, "/health"), (200, "ready\n".to_owned()));
+    assert_eq!(get(address, "/").0, 404);
+    for line in [
+        "# TYPE shardstream_ready gauge\nshardstream_ready{shard=\"0\",total=\"1\"} 1\n",
+        "\nshardstream_identifies{shard=\"0\",total=\"1\"} 1\n",
+        "shardstream_events{shard=\"0\",total=\"1\",event=\"MESSAGE_CREATE\"} 2\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    // Under the names that the feature of that name has.
+    let known = include_str!("../../src/observe/metrics.md");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').expect("a kind");
+        let row = known
+            .lines()
+            .find(|row| row.starts_with(&format!("| `{name}`")));
+        assert!(
+            row.is_some_and(|row| row.contains(&format!("| {kind} |"))),
+            "{line}"
+        );
+    }
+}

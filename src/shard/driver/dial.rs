@@ -12,7 +12,7 @@ use crate::{
     observe::{self, Measure},
     platform::Platform,
     session::{Endpoint, Input, Lost, State, Timer},
-    shard::link::Link,
+    shard::{link::Link, tape::Taped},
     transport::ConnectError,
 };
 
@@ -94,6 +94,8 @@ impl<P: Platform> Driver<P> {
                 self.link = Link::open(socket, config.compression(), config.limits());
                 self.place = place;
                 self.shown.connected_since = Some(now);
+                let opened = Taped::Opened { midway: false };
+                self.shared.tape.put(now, || opened);
                 Input::Connected
             }
             Err(failed) => {

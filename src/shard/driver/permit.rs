@@ -65,6 +65,7 @@ impl<P: Platform> Driver<P> {
                     let waited = now.saturating_duration_since(asked);
                     self.meter.take(&Measure::PermitGranted(waited));
                 }
+                self.shared.tape.hide(&granted.token);
                 Input::Permit(granted.token)
             }
             Err(Refusal(refused)) => {

@@ -20,7 +20,7 @@ use crate::{
     observe::{self, Measure},
     platform::Platform,
     session::{Input, Lost, State, Verdict},
-    shard::batch,
+    shard::{batch, tape::Taped},
     transport::Read,
 };
 
@@ -262,6 +262,8 @@ impl<P: Platform> Driver<P> {
             }
         };
         let header = envelope.header;
+        let tape = &self.shared.tape;
+        tape.put(now, || Taped::Message(text.to_owned()));
         let name = envelope.event().unwrap_or_default();
         // Of a damaged context, some texts have the form of an event but for its name.
         if header.op == 0
@@ -290,6 +292,7 @@ impl<P: Platform> Driver<P> {
     /// A message that cannot be read. The link lives on.
     fn garbled(&mut self, now: Instant, seq: Option<u64>) {
         observe::garbled(seq);
+        self.shared.tape.put(now, || Taped::Unreadable { seq });
         let _internal = self.session.handle(now, Input::Garbled { seq });
         self.act(now);
         self.follow();

@@ -56,7 +56,8 @@ const HARMLESS: &[(&str, &str)] = &[
     // `Act` and `Record` are what the server saw: its own sessions, and no token.
     (
         "local",
-        "BadEvent Dialect End Event Fault Feed Follow Moment NotSeen Stats Step Traffic",
+        "BadEvent BadRecording Dialect End Event Fault Feed Follow Moment NotSeen Recorded Stats \
+         Step Traffic",
     ),
     (
         "platform",
@@ -207,6 +208,9 @@ async fn alive(shown: &mut Shown, gateway: &Gateway, config: &Config<Discord>) -
     shown.debug("discord", "Event", &Event::Ready(ready));
     assert_eq!(shard.status().session_id.as_deref(), Some(TOKEN));
     shown.debug("", "Shard", &shard);
+    let path = std::env::temp_dir().join(format!("shardstream-shapes-{}", fastrand::u64(..)));
+    shown.debug("", "Recording", &shard.handle().record(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
     shown.debug("", "ShardHandle", &shard.handle());
     shown.debug("", "Sender", &shard.sender());
     shown.debug("", "Status", &shard.status());
