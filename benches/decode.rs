@@ -84,7 +84,7 @@ fn show_times() {
             for _ in 0..times {
                 take(&events, way);
             }
-            (now() - start).as_secs_f64() / times as f64
+            now().saturating_sub(start).as_secs_f64() / times as f64
         };
         // They alternate: what else the machine does is in the way of all.
         let rounds = (0..ROUNDS).map(|_| WAYS.map(time));
