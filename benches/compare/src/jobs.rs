@@ -122,8 +122,14 @@ impl Job {
     }
 
     /// What is compared with each other, side by side.
-    pub fn group(&self) -> (Case, &'static str, &'static str, &'static str) {
-        (self.case, self.trace, self.compression, self.mode)
+    pub fn group(&self) -> (Case, &'static str, &'static str, &'static str, bool) {
+        // A struct of the user's own is compared with a narrowed set.
+        let mode = if self.mode == "own" {
+            "narrowed"
+        } else {
+            self.mode
+        };
+        (self.case, self.trace, self.compression, mode, self.is_paced)
     }
 
     pub fn label(&self) -> String {
@@ -215,7 +221,9 @@ pub fn of(case: Case) -> Vec<Job> {
             let mut jobs = on_both(&|job| job.mode = "narrowed");
             let mut own = jobs.clone();
             own.retain(|job| job.client == SHARDSTREAM);
-            own.iter_mut().for_each(|job| job.mode = "own");
+            for job in &mut own {
+                job.mode = "own";
+            }
             jobs.append(&mut own);
             jobs
         }
@@ -229,13 +237,22 @@ pub fn of(case: Case) -> Vec<Job> {
         Case::PacedMain => both(case, |job| (job.is_paced, job.flavour) = (true, "main")),
         Case::Backends => backends(),
         Case::Allocations => allocations(),
-        Case::Memory => both(case, |job| {
-            (job.trace, job.task, job.shards) = ("memory", "memory", 500);
-        }),
+        Case::Memory => {
+            let mut jobs = both(case, |job| {
+                (job.trace, job.task, job.shards) = ("memory", "memory", 500);
+                job.is_paced = true;
+            });
+            let mut at_once = jobs.clone();
+            for job in &mut at_once {
+                job.is_paced = false;
+            }
+            jobs.append(&mut at_once);
+            jobs
+        }
         Case::Merge => [1, 1_000].map(merge).to_vec(),
         Case::Idle => {
             let mut jobs = both(case, |job| {
-                (job.trace, job.task, job.shards) = ("idle", "idle", 2_000)
+                (job.trace, job.task, job.shards) = ("idle", "idle", 2_000);
             });
             // How the shards that only beat are compressed is all the same.
             jobs.retain(|job| job.compression == "none");

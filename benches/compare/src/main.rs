@@ -106,13 +106,7 @@ fn rounds(runner: &mut Runner, jobs: &[Job], rounds: usize) -> Vec<Outcome> {
     let mut outcomes: Vec<_> = jobs.iter().cloned().map(Outcome::new).collect();
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, job) in jobs.iter().enumerate() {
-        // A struct of the user's own is compared with a narrowed set.
-        let (case, trace, compression, mode) = job.group();
-        let mode = if mode == "own" { "narrowed" } else { mode };
-        groups
-            .entry((case, trace, compression, mode))
-            .or_default()
-            .push(at);
+        groups.entry(job.group()).or_default().push(at);
     }
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);

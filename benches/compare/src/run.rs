@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::jobs::{Case, Job};
 
 /// No run takes so long.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Events of a merge, over all shards.
 const MERGED: usize = 400_000;
 
@@ -109,7 +109,8 @@ impl Runner {
                 ..
             } = about;
             eprintln!(
-                "{name}: {events} events, {mean_bytes:.0} bytes each, zlib {zlib_ratio:.2}x, zstd {zstd_ratio:.2}x"
+                "{name}: {events} events, {mean_bytes:.0} bytes each, zlib {zlib_ratio:.2}x, \
+                 zstd {zstd_ratio:.2}x"
             );
         }
         let traces = listing.traces;
@@ -167,6 +168,9 @@ impl Runner {
         if let Some(error) = error {
             eprintln!("failed: {}: {error}", job.label());
             self.failures += 1;
+        }
+        if let Some(report) = &report {
+            eprintln!("{}: {:.0} ns an event", job.label(), report.cpu_ns());
         }
         report
     }

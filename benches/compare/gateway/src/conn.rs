@@ -18,6 +18,8 @@ use super::http::Request;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Between two paced events.
 const PERIOD: Duration = Duration::from_micros(200);
+/// Between the connections that have their turn.
+const TURN: Duration = Duration::from_millis(20);
 /// Paced events of a connection: two seconds of them.
 pub const PACED_MAX: usize = 10_000;
 /// Commands are small.
@@ -25,8 +27,12 @@ const COMMAND_LEN_MAX: u64 = 64 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
+    /// All at once, on all connections.
     Burst,
+    /// An event every [`PERIOD`].
     Paced,
+    /// All at once, on one connection after the other.
+    Turns,
 }
 
 pub struct Port {
@@ -36,6 +42,7 @@ pub struct Port {
     /// Shards of a bot that have had READY; the events begin when all have.
     ready: Mutex<u64>,
     all_ready: Condvar,
+    turn: Mutex<()>,
 }
 
 /// The writing end, which heartbeats are answered on once everything else was written.
@@ -59,6 +66,7 @@ impl Port {
             streams,
             ready: Mutex::new(0),
             all_ready: Condvar::new(),
+            turn: Mutex::new(()),
         }
     }
 
@@ -148,6 +156,11 @@ impl Port {
         let mut stream = lock(writer).stream.try_clone()?;
         match self.pace {
             Pace::Burst => stream.write_all(&encoded.frames)?,
+            Pace::Turns => {
+                let _turn = lock(&self.turn);
+                stream.write_all(&encoded.frames)?;
+                thread::sleep(TURN);
+            }
             Pace::Paced => {
                 let begin = Instant::now();
                 let mut from = 0;

@@ -45,7 +45,10 @@ impl Guild {
         event(
             "TYPING_START",
             format!(
-                r#"{{"member":{},"guild_id":"{}","user_id":"{}","timestamp":{},"channel_id":"{}"}}"#,
+                concat!(
+                    r#"{{"member":{},"guild_id":"{}","user_id":"{}","timestamp":{},"#,
+                    r#""channel_id":"{}"}}"#
+                ),
                 member.json_with_user(),
                 self.id,
                 member.user.id,

@@ -110,8 +110,13 @@ impl Guild {
     fn category_json(&self, world: &mut World, at: usize) -> String {
         let name = world.word().to_uppercase();
         format!(
-            r#"{{"name":"{name}","flags":0,"id":"{}","position":{at},"permission_overwrites":[{}],"version":0,"type":4}}"#,
+            concat!(
+                r#"{{"name":"{}","flags":0,"id":"{}","position":{},"#,
+                r#""permission_overwrites":[{}],"version":0,"type":4}}"#
+            ),
+            name,
             self.categories[at],
+            at,
             self.overwrites_of_category(at),
         )
     }

@@ -66,11 +66,20 @@ impl Request {
         let path = self.target.split('?').next().unwrap_or_default();
         let ending = |end: &str| path.ends_with(end);
         let bot = format!(
-            r#""id":"{BOT_ID}","username":"harbourmaster","discriminator":"0001","global_name":null,"avatar":null,"bot":true"#
+            concat!(
+                r#""id":"{}","username":"harbourmaster","discriminator":"0001","#,
+                r#""global_name":null,"avatar":null,"bot":true"#
+            ),
+            BOT_ID,
         );
         let body = if ending("/gateway/bot") || ending("/gateway") {
             format!(
-                r#"{{"url":"ws://127.0.0.1:{port}","shards":1,"session_start_limit":{{"total":1000,"remaining":1000,"reset_after":86400000,"max_concurrency":16}}}}"#
+                concat!(
+                    r#"{{"url":"ws://127.0.0.1:{}","shards":1,"session_start_limit":{{"#,
+                    r#""total":1000,"remaining":1000,"reset_after":86400000,"#,
+                    r#""max_concurrency":16}}}}"#
+                ),
+                port,
             )
         } else if ending("/users/@me") {
             format!(r#"{{{bot},"mfa_enabled":true,"verified":true,"email":null,"flags":0}}"#)

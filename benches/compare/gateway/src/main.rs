@@ -117,7 +117,11 @@ fn serve(kind: Kind, seed: u64) -> Result<(About, Vec<String>), Box<dyn Error>> 
     };
     let problems = trace.problems(zlib_ratio, zstd_ratio);
     drop(trace);
-    for (listener, pace) in [(burst, Pace::Burst), (paced, Pace::Paced)] {
+    let pace = match kind {
+        Kind::Memory => Pace::Turns,
+        _ => Pace::Paced,
+    };
+    for (listener, pace) in [(burst, Pace::Burst), (paced, pace)] {
         let port = Arc::new(Port::new(
             listener.local_addr()?.port(),
             pace,

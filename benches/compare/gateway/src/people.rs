@@ -207,7 +207,11 @@ impl User {
             || "null".to_owned(),
             |(guild, tag, badge)| {
                 format!(
-                    r#"{{"identity_guild_id":"{guild}","tag":"{tag}","badge":"{badge}","identity_enabled":true}}"#
+                    concat!(
+                        r#"{{"identity_guild_id":"{}","tag":"{}","badge":"{}","#,
+                        r#""identity_enabled":true}}"#
+                    ),
+                    guild, tag, badge,
                 )
             },
         )
