@@ -6,10 +6,11 @@
 //! as raw text (which is `serde_json`'s own). That costs a second reading, of the rare and the
 //! broken. The one number that both take and read in two ways is looked for first.
 //!
-//! When it pays: not since built-in types have decoders of their own. Against `serde_json` it was
-//! even on the frames that a bot mostly gets, of a kilobyte, and 10 to 18 % faster on large guilds;
-//! the direct decoder takes two fifths off `serde_json`'s instructions on both. It reads every text
-//! twice, once into a tape and once into the type, and needs a copy that it may write to.
+//! When it pays: not for built-in types. From bytes to the event it takes 1.6 times the
+//! instructions of the direct decoder on messages of one or two kilobytes, and 1.7 times on guilds
+//! of 80 KB, 500 KB and 5 MB; `serde_json` takes about what it takes. It reads every text twice,
+//! once into a tape and once into the type, and needs a copy that it may write to. Counted by
+//! `cargo bench --bench decode -- count`, with AVX2 and rustc 1.95.
 
 use std::cell::RefCell;
 
