@@ -55,7 +55,8 @@ pub struct Config<P> {
     compression: Compression,
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
-    limits: Limits,
+    /// Shared by all shards of the configuration, and by all that each consists of.
+    limits: Arc<Limits>,
     /// Made of the three before it, for all shards of the configuration.
     connector: Connector,
     /// So many connections are made at once, by all shards of the configuration.
@@ -102,7 +103,7 @@ impl<P: Platform> Config<P> {
             discovery: Arc::default(),
             tls: Tls::default(),
             dialler: None,
-            limits: Limits::default(),
+            limits: Arc::default(),
             connector: Connector::new(Tls::default(), None, Limits::default()),
             handshakes: Handshakes::new(Limits::default().handshakes_max),
             queue: None,
@@ -162,7 +163,7 @@ impl<P: Platform> Config<P> {
     }
 
     /// Every deadline and limit.
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -319,7 +320,7 @@ impl<P: Platform> Config<P> {
 
     fn connect_anew(&mut self) {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
-        self.connector = Connector::new(tls, dialler, self.limits.clone());
+        self.connector = Connector::new(tls, dialler, Arc::clone(&self.limits));
         self.discovery = Arc::default();
     }
 
@@ -497,7 +498,7 @@ impl<P: Platform> ConfigBuilder<P> {
         if limits.handshakes_max != self.0.limits.handshakes_max {
             self.0.handshakes = Handshakes::new(limits.handshakes_max);
         }
-        self.0.limits = limits;
+        self.0.limits = Arc::new(limits);
         self.0.connect_anew();
         self
     }

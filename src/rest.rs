@@ -85,7 +85,7 @@ impl Client {
     /// A client that connects as `caller` does, which is by `tls` and `dialler`.
     pub(crate) fn from_caller(caller: Caller, tls: Tls, dialler: Option<Arc<dyn Dial>>) -> Self {
         Self {
-            limits: caller.connector.limits().clone(),
+            limits: Limits::clone(caller.connector.limits()),
             caller,
             tls,
             dialler,

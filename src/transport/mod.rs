@@ -48,7 +48,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     shared: Arc<Shared>,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 #[derive(Debug)]
@@ -92,14 +92,18 @@ impl fmt::Display for Step {
 
 impl Connector {
     /// A connector that dials by itself, or by `dialler`. Opens and reads nothing yet.
-    pub(crate) fn new(tls: Tls, dialler: Option<Arc<dyn Dial>>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        tls: Tls,
+        dialler: Option<Arc<dyn Dial>>,
+        limits: impl Into<Arc<Limits>>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 trust: Trust::new(tls),
                 dialler,
                 lookups: Lookups::default(),
             }),
-            limits,
+            limits: limits.into(),
         }
     }
 
@@ -141,7 +145,7 @@ impl Connector {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) const fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 
