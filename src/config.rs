@@ -56,7 +56,8 @@ pub struct Config<P> {
     tls: Tls,
     dialler: Option<Arc<dyn Dial>>,
     proxy: Option<Proxy>,
-    limits: Limits,
+    /// Shared by all shards of the configuration, and by all that each consists of.
+    limits: Arc<Limits>,
     /// Made of the four before it, for all shards of the configuration.
     connector: Connector,
     /// So many connections are made at once, by all shards of the configuration.
@@ -104,7 +105,7 @@ impl<P: Platform> Config<P> {
             tls: Tls::default(),
             dialler: None,
             proxy: None,
-            limits: Limits::default(),
+            limits: Arc::default(),
             connector: Connector::new(Tls::default(), None, Limits::default()),
             handshakes: Handshakes::new(Limits::default().handshakes_max),
             queue: None,
@@ -164,7 +165,7 @@ impl<P: Platform> Config<P> {
     }
 
     /// Every deadline and limit.
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -322,7 +323,7 @@ impl<P: Platform> Config<P> {
 
     fn connect_anew(&mut self) {
         let (tls, dialler) = (self.tls.clone(), self.dialler.clone());
-        let connector = Connector::new(tls, dialler, self.limits.clone());
+        let connector = Connector::new(tls, dialler, Arc::clone(&self.limits));
         self.connector = connector.through(self.proxy.clone());
         self.discovery = Arc::default();
     }
@@ -502,7 +503,7 @@ impl<P: Platform> ConfigBuilder<P> {
         if limits.handshakes_max != self.0.limits.handshakes_max {
             self.0.handshakes = Handshakes::new(limits.handshakes_max);
         }
-        self.0.limits = limits;
+        self.0.limits = Arc::new(limits);
         self.0.connect_anew();
         self
     }

@@ -91,7 +91,7 @@ impl Client {
         proxy: Option<Proxy>,
     ) -> Self {
         Self {
-            limits: caller.connector.limits().clone(),
+            limits: Limits::clone(caller.connector.limits()),
             caller,
             tls,
             dialler,

@@ -86,7 +86,7 @@ impl<P: Platform> World<P> {
             discovers: kind & 8 != 0,
             session_age_max: (kind & 16 != 0).then(|| Duration::from_mins(10)),
             drop_repeated: kind & 32 != 0,
-            limits: Limits::default(),
+            limits: std::sync::Arc::default(),
             resume,
             seed: u64::from(input.byte()),
         };

@@ -22,6 +22,7 @@ mod simulation;
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -233,7 +234,7 @@ pub(crate) struct Setup<P> {
     pub(crate) session_age_max: Option<Duration>,
     /// A message that the platform delivers a second time is dropped.
     pub(crate) drop_repeated: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) resume: Option<Resume>,
     /// Of all randomness: jitter of heartbeats and delays.
     pub(crate) seed: u64,
@@ -248,7 +249,7 @@ pub(crate) struct Session<P: Platform> {
     discovers: bool,
     /// A session that has lived for so long is not resumed.
     age_max: Option<Duration>,
-    limits: Limits,
+    limits: Arc<Limits>,
     chance: Chance,
 
     state: State,

@@ -21,8 +21,8 @@ pub(super) const EVENTS_MAX: usize = 64;
 /// frame is a batch of its own.
 pub(super) const BYTES_MAX: usize = (64 << 10) - 256;
 /// An idle shard keeps a buffer up to this size; a larger one serves others meanwhile.
-const KEPT_BYTES_MAX: usize = 4 << 10;
-const KEPT_ENTRIES_MAX: usize = 8;
+const KEPT_BYTES_MAX: usize = 1 << 10;
+const KEPT_ENTRIES_MAX: usize = 4;
 /// So many buffers wait in the process for a shard to become busy.
 const POOL_MAX: usize = 4;
 

@@ -60,6 +60,9 @@ const COMMANDS_MAX: usize = 16;
 const JUDGE_AFTER: usize = 4096;
 /// A user is told of slowness at most this often.
 const SLOW_NOTICE_EVERY: Duration = Duration::from_mins(1);
+/// An idle socket gives its buffers back after so long: not between the events of a bot that has
+/// some every second.
+const REST_AFTER: Duration = Duration::from_secs(1);
 /// Whether anybody takes events is looked at so many times within the limit.
 const UNPOLLED_LOOKS: u32 = 32;
 
@@ -88,6 +91,7 @@ pub(super) struct Driver<P: Platform> {
     /// The deadline that is being judged, for what its actions mean.
     judging: Option<Timer>,
     unpolled: Unpolled,
+    rest: Rest,
     slow: Slow,
     held_back: HeldBack,
     stop: Option<Error>,
@@ -139,6 +143,14 @@ struct Unpolled {
     /// When `taken` was first seen.
     since: Option<Instant>,
     degraded: bool,
+}
+
+/// When the socket's buffers are given back.
+#[derive(Debug, Default)]
+struct Rest {
+    next_look: Option<Instant>,
+    /// Something has come since that was set.
+    heard: bool,
 }
 
 /// What the user was told of slowness.
@@ -207,7 +219,7 @@ impl<P: Platform> Driver<P> {
             discovers: config.discovers(),
             session_age_max: config.session_age_max(),
             drop_repeated: config.drop_repeated(),
-            limits: config.limits().clone(),
+            limits: Arc::clone(config.connector().limits()),
             resume,
             seed: fastrand::u64(..),
         };
@@ -227,6 +239,7 @@ impl<P: Platform> Driver<P> {
             timer: Wake::default(),
             judging: None,
             unpolled: Unpolled::default(),
+            rest: Rest::default(),
             slow: Slow::default(),
             held_back: HeldBack::default(),
             stop: None,
@@ -287,6 +300,7 @@ impl<P: Platform> Driver<P> {
             self.watch_user(now);
         }
         self.reach_mark();
+        self.watch_socket(now);
         more |= self.arm(cx, now);
         more || self.acted
     }
@@ -471,8 +485,9 @@ impl<P: Platform> Driver<P> {
             return;
         }
         self.grant.send();
-        // It held the token.
+        // It held the token, and nothing as long follows.
         self.out.zeroize();
+        self.out = Vec::new();
     }
 
     /// The connection is gone.
@@ -492,6 +507,7 @@ impl<P: Platform> Driver<P> {
         self.timer.armed = None;
         self.look_at_user(now);
         self.look_at_queue(now);
+        self.look_at_socket(now);
         // Each call deals with all that is due; what that makes due at once waits for the next.
         if let Some((at, timer)) = self.session.poll_timeout(now)
             && at <= now
@@ -506,10 +522,12 @@ impl<P: Platform> Driver<P> {
     /// Sets the timer to the next deadline; `true` when it has fired.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let session = self.session.poll_timeout(now).map(|(at, _)| at);
-        let next = [session, self.unpolled.next_look, self.held_back.next_look]
-            .into_iter()
-            .flatten()
-            .min();
+        let looks = [
+            self.unpolled.next_look,
+            self.held_back.next_look,
+            self.rest.next_look,
+        ];
+        let next = looks.into_iter().chain([session]).flatten().min();
         let timer = &mut self.timer;
         if next != timer.armed {
             timer.armed = next;
@@ -552,6 +570,32 @@ impl<P: Platform> Driver<P> {
             }));
         }
         self.cursor.seq = held.seq;
+    }
+
+    /// Gives the socket's buffers back when nothing has come for a while. Asked when nothing more
+    /// is to be read.
+    fn look_at_socket(&mut self, now: Instant) {
+        if self.rest.next_look.is_none_or(|at| at > now) {
+            return;
+        }
+        self.rest.next_look = None;
+        if let (false, Some(open)) = (self.rest.heard, self.link.opened()) {
+            open.socket.rest();
+        }
+    }
+
+    /// Begins to look whether the socket is idle.
+    fn watch_socket(&mut self, now: Instant) {
+        let is_roused = self
+            .link
+            .opened()
+            .is_some_and(|open| open.socket.is_roused());
+        if is_roused && self.rest.next_look.is_none() {
+            self.rest = Rest {
+                next_look: Some(now + REST_AFTER),
+                heard: false,
+            };
+        }
     }
 
     /// Begins to look whether anybody takes what was given.

@@ -24,6 +24,9 @@ use crate::{codec::envelope::Header, error::Error, limits::Limits, notice::Notic
 /// (a long outage that nobody looks at) are then left out.
 pub(super) const NOTES_MAX: usize = 256;
 
+/// An idle shard keeps room for so many batches that wait.
+const KEPT_WAITING_MAX: usize = 4;
+
 /// What waits, or is being worked on by the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
@@ -556,6 +559,9 @@ impl Reader {
                 .is_some_and(Batch::is_worth_giving_back)
             {
                 idle = queue.spare.take();
+            }
+            if queue.waiting.capacity() > KEPT_WAITING_MAX {
+                queue.waiting = VecDeque::new();
             }
         }
         drop(queue);

@@ -343,10 +343,12 @@ impl Frames {
 
     /// Whether a frame long enough to make buffers grow has come since the last call.
     pub(super) fn take_long(&mut self) -> bool {
-        if self.long {
-            self.marks.shrink_to_fit();
-        }
         std::mem::take(&mut self.long)
+    }
+
+    /// Gives back what an idle stream need not hold.
+    pub(super) fn rest(&mut self) {
+        self.marks.shrink_to_fit();
     }
 
     /// What the next data message of the library is.

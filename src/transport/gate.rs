@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -15,12 +16,18 @@ use super::{
 };
 use crate::limits::Limits;
 
+/// So much is read at a time while the library has no buffer: a heartbeat's ack, or most events.
+const ARRIVAL_LEN: usize = 2048;
+
 /// The byte stream as the WebSocket library sees it.
 pub(super) struct Gate {
     io: Io,
     frames: Frames,
-    /// What came behind the HTTP answer in the same segments.
+    /// What came behind the HTTP answer in the same segments, or was read by
+    /// [`poll_arrival`](Self::poll_arrival).
     early: Bytes,
+    /// What the last read gave instead of bytes, until the library has heard of it.
+    over: Option<io::Result<()>>,
     /// A header that did not fit into the library's buffer yet.
     header: Header,
     header_at: usize,
@@ -35,6 +42,7 @@ impl Gate {
             io,
             frames: Frames::new(limits),
             early,
+            over: None,
             header: Header::default(),
             header_at: 0,
             write_error: None,
@@ -50,12 +58,35 @@ impl Gate {
         self.frames.take_mark()
     }
 
-    /// Whether the library holds nothing of what was read, all its messages taken, and some of
-    /// them were long.
-    pub(super) fn take_regrown(&mut self) -> bool {
-        self.header.as_slice().len() == self.header_at
-            && self.frames.is_between_messages()
-            && self.frames.take_long()
+    /// Whether the library holds nothing of what was read, all its messages taken.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.header.as_slice().len() == self.header_at && self.frames.is_between_messages()
+    }
+
+    /// Whether messages of some length have come since the last call.
+    pub(super) fn take_long(&mut self) -> bool {
+        self.frames.take_long()
+    }
+
+    /// Gives back what an idle stream need not hold.
+    pub(super) fn rest(&mut self) {
+        self.frames.rest();
+    }
+
+    /// Waits for the stream to give something, without the library: what it gives is kept, and
+    /// comes first when the library reads.
+    pub(super) fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.early.is_empty() && self.over.is_none() {
+            let mut few = [const { MaybeUninit::uninit() }; ARRIVAL_LEN];
+            let mut few = ReadBuf::uninit(&mut few);
+            let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut few));
+            if result.is_err() || few.filled().is_empty() {
+                self.over = Some(result);
+            } else {
+                self.early = Bytes::copy_from_slice(few.filled());
+            }
+        }
+        Poll::Ready(())
     }
 
     pub(super) fn io(&self) -> &Io {
@@ -74,7 +105,10 @@ impl Gate {
     ) -> Poll<io::Result<usize>> {
         let before = buf.filled().len();
         if self.early.is_empty() {
-            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            match self.over.take() {
+                Some(over) => over?,
+                None => ready!(Pin::new(&mut self.io).poll_read(cx, buf))?,
+            }
         } else {
             let n = self.early.len().min(buf.remaining());
             buf.put_slice(&self.early[..n]);

@@ -57,7 +57,7 @@ use crate::{
 pub(crate) struct Connector {
     shared: Arc<Shared>,
     proxy: Proxy,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 #[derive(Debug)]
@@ -143,7 +143,11 @@ impl Connector {
     /// A connector that dials by itself, or by `dialler`. Opens nothing yet.
     ///
     /// Who brings a dialler has chosen the way already: then the environment's proxy is not used.
-    pub(crate) fn new(tls: Tls, dialler: Option<Arc<dyn Dial>>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        tls: Tls,
+        dialler: Option<Arc<dyn Dial>>,
+        limits: impl Into<Arc<Limits>>,
+    ) -> Self {
         let proxy = match &dialler {
             None => Proxy::environment(),
             Some(_) => Proxy::none(),
@@ -155,7 +159,7 @@ impl Connector {
                 dialler,
                 lookups: Lookups::default(),
             }),
-            limits,
+            limits: limits.into(),
         }
     }
 
@@ -200,7 +204,7 @@ impl Connector {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) const fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 

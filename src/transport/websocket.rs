@@ -4,6 +4,7 @@ use std::{
     fmt, io,
     ops::Deref,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -45,12 +46,17 @@ const STEP_MIN: usize = 64 << 10;
 /// The waker of the last poll of each kind is the one that is woken. Pongs are queued and written
 /// by `poll_read` itself. While reading is paused, step 1 alone keeps heartbeats going.
 /// Dropping it closes the connection without a close frame.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "any of them may hold with any other"
+)]
 pub(crate) struct Socket {
-    stream: WebSocketStream<Gate>,
-    builder: ClientBuilder<'static>,
-    limits: Limits,
+    stream: Framing,
+    limits: Arc<Limits>,
     /// A message that comes in pieces, as far as it has come.
     partial: Vec<u8>,
+    /// The library has asked for more bytes than there were, and has given all before them.
+    drained: bool,
     /// Whether the library may hold frames that are not written.
     queued: bool,
     /// Frames that were queued in answer to pings since nothing was queued.
@@ -61,6 +67,66 @@ pub(crate) struct Socket {
     stall: Deadline<u64>,
     /// From a write error on: how long the peer's last words are waited for.
     farewell: Deadline<()>,
+}
+
+/// The byte stream, with the library's buffers or without.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for the 200 bytes between them would cost as much as it saves"
+)]
+enum Framing {
+    /// The library's buffers take 8 KiB at least.
+    Live(WebSocketStream<Gate>),
+    /// Nothing comes, so nothing is held.
+    Resting(Gate),
+}
+
+impl Framing {
+    fn gate(&self) -> &Gate {
+        match self {
+            Self::Live(stream) => stream.get_ref(),
+            Self::Resting(gate) => gate,
+        }
+    }
+
+    fn gate_mut(&mut self) -> &mut Gate {
+        match self {
+            Self::Live(stream) => stream.get_mut(),
+            Self::Resting(gate) => gate,
+        }
+    }
+
+    /// Lets go of the library, which must hold nothing.
+    fn rest(&mut self, limits: &Limits) {
+        if let Self::Live(_) = self {
+            *self = match std::mem::replace(self, Self::none(limits)) {
+                Self::Live(stream) => Self::Resting(stream.into_inner()),
+                resting @ Self::Resting(_) => resting,
+            };
+            self.gate_mut().rest();
+        }
+    }
+
+    /// Has the library at work.
+    fn rouse(&mut self, limits: &Limits) {
+        if let Self::Resting(_) = self {
+            *self = match std::mem::replace(self, Self::none(limits)) {
+                Self::Resting(gate) => Self::over(gate, limits),
+                live @ Self::Live(_) => live,
+            };
+        }
+    }
+
+    fn over(gate: Gate, limits: &Limits) -> Self {
+        let len_max = Some(limits.message_len_max);
+        let limits = tokio_websockets::Limits::default().max_payload_len(len_max);
+        Self::Live(ClientBuilder::new().limits(limits).take_over(gate))
+    }
+
+    /// What stands in its place while it changes.
+    fn none(limits: &Limits) -> Self {
+        Self::Resting(Gate::new(Io::Closed, Bytes::new(), limits))
+    }
 }
 
 /// What a socket gave.
@@ -120,14 +186,11 @@ impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Text {
 
 impl Socket {
     /// Takes over a stream that has switched protocols. `early` came behind the HTTP answer.
-    pub(super) fn new(io: Io, early: Bytes, limits: &Limits) -> Self {
-        let message_max =
-            tokio_websockets::Limits::default().max_payload_len(Some(limits.message_len_max));
-        let builder = ClientBuilder::new().limits(message_max);
+    pub(super) fn new(io: Io, early: Bytes, limits: &Arc<Limits>) -> Self {
         Self {
-            stream: builder.take_over(Gate::new(io, early, limits)),
-            builder,
-            limits: limits.clone(),
+            stream: Framing::over(Gate::new(io, early, limits), limits),
+            drained: false,
+            limits: Arc::clone(limits),
             partial: Vec::new(),
             queued: false,
             pongs: 0,
@@ -153,11 +216,25 @@ impl Socket {
             if self.pongs >= self.limits.pongs_max && self.poll_write(cx).is_pending() {
                 return self.poll_stalled(cx);
             }
-            let message = match Pin::new(&mut self.stream).poll_next(cx) {
+            let stream = match &mut self.stream {
+                Framing::Live(stream) => stream,
+                Framing::Resting(gate) => {
+                    if gate.poll_arrival(cx).is_pending() {
+                        return self.poll_waiting(cx);
+                    }
+                    self.stream.rouse(&self.limits);
+                    continue;
+                }
+            };
+            self.drained = false;
+            let message = match Pin::new(stream).poll_next(cx) {
                 Poll::Pending if self.gate().frames().end() == Some(&End::NotText) => {
                     return Poll::Ready(self.end(None, cx));
                 }
-                Poll::Pending => return self.poll_waiting(cx),
+                Poll::Pending => {
+                    self.drained = true;
+                    return self.poll_waiting(cx);
+                }
                 Poll::Ready(Some(Ok(message))) => message,
                 Poll::Ready(other) => {
                     return Poll::Ready(self.end(other.and_then(Result::err), cx));
@@ -227,6 +304,20 @@ impl Socket {
         self.poll_stall(cx).map(Err)
     }
 
+    /// Whether there are buffers to [give back](Self::rest).
+    pub(crate) const fn is_roused(&self) -> bool {
+        matches!(self.stream, Framing::Live(_))
+    }
+
+    /// Gives the buffers back, until something comes or is sent, where they provably hold nothing:
+    /// the library has asked for more bytes than there were, so all that it had is decoded;
+    /// nothing is queued; and what the gate handed on ended with a whole message.
+    pub(crate) fn rest(&mut self) {
+        if self.is_idle() {
+            self.stream.rest(&self.limits);
+        }
+    }
+
     /// Bytes read from and written to the network so far, those of TLS included.
     pub(crate) fn traffic(&self) -> (u64, u64) {
         self.gate().io().traffic()
@@ -234,7 +325,7 @@ impl Socket {
 
     /// Takes a data message of the library; what the peer sent, if that ends it.
     fn take(&mut self, message: Message) -> Option<Read> {
-        let Mark::Piece { text, last } = self.stream.get_mut().take_mark() else {
+        let Mark::Piece { text, last } = self.stream.gate_mut().take_mark() else {
             return Some(if message.is_text() {
                 Read::Text(Text(Form::Whole(message)))
             } else {
@@ -259,12 +350,21 @@ impl Socket {
     }
 
     fn gate(&self) -> &Gate {
-        self.stream.get_ref()
+        self.stream.gate()
+    }
+
+    /// Whether the library holds nothing.
+    fn is_idle(&self) -> bool {
+        let is_open = !self.closing && !self.ended;
+        self.drained && !self.queued && is_open && self.gate().is_between_messages()
     }
 
     fn queue(&mut self, message: Message) {
+        self.stream.rouse(&self.limits);
         // Only a stream that is closing refuses, and then nothing may be sent.
-        if Pin::new(&mut self.stream).start_send(message).is_ok() {
+        if let Framing::Live(stream) = &mut self.stream
+            && Pin::new(stream).start_send(message).is_ok()
+        {
             self.queued = true;
         }
     }
@@ -276,8 +376,11 @@ impl Socket {
 
     /// Hands queued frames to the stream; ready when none is left.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The gate keeps errors back, so there is none to look at.
-        let poll = Pin::new(&mut self.stream).poll_flush(cx).map(|_| ());
+        let poll = match &mut self.stream {
+            // The gate keeps errors back, so there is none to look at.
+            Framing::Live(stream) => Pin::new(stream).poll_flush(cx).map(|_| ()),
+            Framing::Resting(_) => Poll::Ready(()),
+        };
         if poll.is_ready() {
             self.queued = false;
             self.pongs = 0;
@@ -306,8 +409,9 @@ impl Socket {
                 self.ended = true;
                 return Poll::Ready(Read::Cut(error));
             }
-        } else if !self.closing {
-            self.give_buffers_back();
+        } else if self.is_idle() && self.stream.gate_mut().take_long() {
+            // After long messages the library keeps buffers of their size.
+            self.rest();
         }
         Poll::Pending
     }
@@ -318,18 +422,6 @@ impl Socket {
             self.ended = true;
             Read::Cut(error)
         })
-    }
-
-    /// After long messages the library keeps buffers of their size. When it provably holds
-    /// nothing, it starts anew: it has just asked for more bytes, so all that it had is decoded;
-    /// nothing is queued; and what the gate handed on ended with a whole message.
-    fn give_buffers_back(&mut self) {
-        if self.stream.get_mut().take_regrown() {
-            let none = Gate::new(Io::Closed, Bytes::new(), &self.limits);
-            let none = self.builder.take_over(none);
-            let gate = std::mem::replace(&mut self.stream, none).into_inner();
-            self.stream = self.builder.take_over(gate);
-        }
     }
 
     /// The stream is over: why. Queues a close frame where there is one to send, and tries once.

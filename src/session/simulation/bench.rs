@@ -1,12 +1,14 @@
 //! One session on a bench: news go in by hand, actions come out, time is a field.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     codec::envelope::Envelope,
     discord::{Discord, Intents},
     id::ShardId,
-    limits::Limits,
     notice::Notice,
     platform::{GatewayUrl, Platform},
     secret::Token,
@@ -34,7 +36,7 @@ pub(super) fn setup_of<P: Platform>(intents: P::Intents, base: &str, seed: u64) 
         discovers: false,
         session_age_max: None,
         drop_repeated: false,
-        limits: Limits::default(),
+        limits: Arc::default(),
         resume: None,
         seed,
     }

@@ -499,7 +499,7 @@ fn beats_so_fast_that_they_would_fill_the_window_leave_a_tenth_to_the_rest() {
     };
     for (interval, expected) in [(100, 10), (600, 17), (20_000, 114)] {
         let mut bench = Bench::with(Setup {
-            limits: limits.clone(),
+            limits: limits.clone().into(),
             ..setup(1)
         });
         bench.connect();

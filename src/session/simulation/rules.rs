@@ -635,7 +635,7 @@ fn the_limits_are_obeyed_where_they_are_configured() {
         ..Limits::default()
     };
     let mut bench = Bench::with(Setup {
-        limits,
+        limits: limits.into(),
         resume: Some(held(3)),
         ..setup(1)
     });

@@ -63,6 +63,7 @@ impl<P: Platform> Driver<P> {
                 }
                 Poll::Ready(read) => {
                     self.dry = false;
+                    self.rest.heard = true;
                     self.timer.read_since += 1;
                     self.take(now, read);
                 }

@@ -1,5 +1,7 @@
 //! A socket over pipes, the server's bytes made by hand.
 
+mod rest;
+
 use std::{
     future::poll_fn,
     io,
@@ -40,7 +42,7 @@ fn limits() -> Limits {
 
 fn socket(stream: impl Duplex) -> Socket {
     let stream: Box<dyn Duplex> = Box::new(stream);
-    Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits())
+    Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits().into())
 }
 
 /// A client and its server's end of a pipe that holds `len` bytes each way.
@@ -149,7 +151,7 @@ async fn what_came_with_the_upgrade_is_read_first_however_it_is_cut() {
         let (client, mut server) = duplex(1000);
         let client: Box<dyn Duplex> = Box::new(client);
         let early = Bytes::copy_from_slice(&stream[..cut]);
-        let mut socket = Socket::new(Io::Plain(client.into()), early, &limits());
+        let mut socket = Socket::new(Io::Plain(client.into()), early, &limits().into());
         server.write_all(&stream[cut..]).await.unwrap();
         assert!(matches!(read(&mut socket).await, Read::Text(text) if text == "hello"));
         assert!(matches!(read(&mut socket).await, Read::Text(text) if text.len() == 300));
@@ -410,6 +412,7 @@ async fn a_claim_reserves_little_and_buffers_are_given_back() {
         assert!(read(&mut socket).now_or_never().is_none());
     }
     assert!(last.load(Ordering::Relaxed) <= 8 << 10, "{last:?}");
+    assert!(!socket.is_roused());
     server.write_all(&frame(TEXT, b"on")).await.unwrap();
     assert!(matches!(read(&mut socket).await, Read::Text(text) if text == "on"));
 }
@@ -752,7 +755,7 @@ async fn frames_behind_a_pong_that_had_to_wait_are_kept() {
         pongs_max: 1,
         ..limits()
     };
-    let mut socket = Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits);
+    let mut socket = Socket::new(Io::Plain(stream.into()), Bytes::new(), &limits.into());
     for expected in [&long[..], b"kept", b"too"] {
         let read = timeout(Duration::from_secs(1), read(&mut socket)).await;
         assert!(matches!(read, Ok(Read::Text(text)) if text == expected));

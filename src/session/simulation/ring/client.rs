@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,6 @@ use super::{
 };
 use crate::{
     id::ShardId,
-    limits::Limits,
     platform::{GatewayUrl, Platform},
     queue::buckets::Ticket,
     secret::Token,
@@ -325,7 +325,7 @@ impl<P: Spoken> Shard<P> {
             discovers: P::DIALECT == Dialect::Qq,
             session_age_max: None,
             drop_repeated: P::DIALECT == Dialect::Qq && self.seed.is_multiple_of(2),
-            limits: Limits::default(),
+            limits: Arc::default(),
             resume,
             seed: Dice::new(self.seed, (self.lives << 16) + u64::from(number)).roll(),
         };
