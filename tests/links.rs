@@ -110,7 +110,8 @@ fn every_example_is_named_in_their_readme() {
 #[test]
 fn links_are_found_in_every_form() {
     let text = "a [b](c.md) and ![d](e/f.svg#g \"h\")\n<img src=\"i.svg\"> [j](https://k)\n\
-                [l]: ../m\n```\n[n](o.md)\n```\n[p](#q) [r](crate::s) [u](crate#v) <source srcset=\"t.svg\">";
+                [l]: ../m\n```\n[n](o.md)\n```\n[p](#q) [r](crate::s) [u](crate#v)\n\
+                <source srcset=\"t.svg\">";
     let files: Vec<_> = targets(text).into_iter().filter_map(file).collect();
     assert_eq!(files, ["c.md", "e/f.svg", "i.svg", "../m", "t.svg"]);
 }

@@ -75,7 +75,7 @@ fn draw_grid(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     });
     let block = Block::bordered()
         .title(" Shards ")
-        .title_bottom(Line::from_iter(legend));
+        .title_bottom(legend.collect::<Line<'_>>());
     let inside = block.inner(area);
     frame.render_widget(block, area);
 
@@ -88,7 +88,7 @@ fn draw_grid(frame: &mut Frame<'_>, area: Rect, model: &Model) {
         let spans = row
             .iter()
             .flat_map(|(number, shard)| cell(**number, shard, is_small));
-        Line::from_iter(spans)
+        spans.collect::<Line<'_>>()
     };
     let mut lines: Vec<_> = cells.chunks(in_a_row).map(line).collect();
     let height = usize::from(inside.height);
@@ -166,9 +166,10 @@ fn draw_latency(frame: &mut Frame<'_>, area: Rect, model: &Model) {
         let micros = |value: &Duration| u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
         let shown = values.len().saturating_sub(usize::from(half.width));
         let bars: Vec<_> = values[shown..].iter().map(micros).collect();
-        let last = values.last().map_or("none yet".to_owned(), |last| {
-            format!("{:.1} ms", last.as_secs_f64() * 1e3)
-        });
+        let last = values.last().map_or_else(
+            || "none yet".to_owned(),
+            |last| format!("{:.1} ms", last.as_secs_f64() * 1e3),
+        );
         let title = Block::new().title(format!("{name} {last}"));
         let spark = Sparkline::default().block(title).data(bars);
         frame.render_widget(spark.style(Style::new().fg(color)), *half);
@@ -181,12 +182,12 @@ fn draw_kinds(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     let sum = rates.iter().fold(0.0, |sum, (_, rate)| sum + rate);
     let block = Block::bordered().title(format!(" Events per second: {sum:.0} "));
     let inside = block.inner(area);
-    let room = f64::from(inside.width.saturating_sub(32));
+    let room = inside.width.saturating_sub(32);
     let most = rates.first().map_or(1.0, |(_, rate)| *rate);
     let line = |(name, rate): &(&str, f64)| {
-        // At most as wide as the room.
-        let length = (1..)
-            .take_while(|&n| f64::from(n) <= (room * rate / most).round())
+        let length = f64::from(room) * rate / most;
+        let length = (1..=room)
+            .take_while(|&n| f64::from(n) <= length.round())
             .count();
         let bar = Span::from(bar::FULL.repeat(length)).cyan();
         Line::from(vec![format!("{name:<24.24}{rate:>6.1} ").into(), bar])

@@ -7,7 +7,12 @@ mod model;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+    style::Color,
+};
 use shardstream::{Cause, Notice, State};
 
 use crate::process::printed;
@@ -25,7 +30,7 @@ fn drawn(model: &Model, width: u16, height: u16) -> Buffer {
 
 fn lines(buffer: &Buffer) -> Vec<String> {
     let width = usize::from(buffer.area.width);
-    let row = |cells: &[ratatui::buffer::Cell]| cells.iter().map(|cell| cell.symbol()).collect();
+    let row = |cells: &[Cell]| cells.iter().map(Cell::symbol).collect();
     buffer.content.chunks(width).map(row).collect()
 }
 
