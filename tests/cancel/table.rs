@@ -124,6 +124,31 @@ const COVERED: &[(&str, &str)] = &[
         "shards_are_made_after_a_call_that_was_dropped",
     ),
     ("shutdown", "shutdown_of_a_set_goes_on"),
+    // Of the cluster, with its servers and processes.
+    (
+        "Commands::command",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
+    (
+        "Commands::send_payload",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
+    (
+        "Node::run_until",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
+    (
+        "NodeBuilder::connect",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
+    (
+        "Worker::run_until",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
+    (
+        "WorkerBuilder::connect",
+        "futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing",
+    ),
 ];
 
 /// A public future as the sources declare it.
@@ -272,9 +297,11 @@ fn every_public_future_is_dropped_by_a_test() {
 
 #[test]
 fn the_tests_of_the_table_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cancel");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut paths = Vec::new();
-    files(&root, &mut paths);
+    for suite in ["cancel", "cluster"] {
+        files(&tests.join(suite), &mut paths);
+    }
     let texts: Vec<_> = paths
         .iter()
         .map(|path| fs::read_to_string(path).unwrap())

@@ -6,6 +6,7 @@
 //! as many random schedules (5 by default), `SHARDSTREAM_CLUSTER_SEED=7` that one alone.
 
 mod broker;
+mod dropped;
 mod process;
 mod throughput;
 mod world;
@@ -193,6 +194,22 @@ fn random_schedules_of_faults_lose_and_repeat_nothing() {
 
 fn rng_up_to(rng: &mut Rng, most: Duration) -> Duration {
     most.mul_f64(rng.f64())
+}
+
+/// Method: each public future is dropped at its first poll, at its second and so on, until one is
+/// done; nodes and workers, which are never done, at polls ever further apart.
+#[test]
+fn futures_that_are_dropped_at_any_poll_lose_and_repeat_nothing() {
+    let (Some(program), _turn) = (program(), turn()) else {
+        return;
+    };
+    let world = World::start(program, 1);
+    sleep(LEASE);
+    let before = world.stats();
+    world.drop_futures();
+    world.wait_until_all_flow();
+    let after = world.finish();
+    assert_eq!(after.identifies, before.identifies, "identified anew");
 }
 
 /// Goal: an entry that anybody wrote is reported and treated as absent, while all goes on. Method:

@@ -213,6 +213,13 @@ impl World {
         });
     }
 
+    /// Drops every future of the cluster, at its polls.
+    pub(crate) fn drop_futures(&self) {
+        let (broker, gateway) = (self.broker.url(), &self.gateway);
+        let dropped = super::dropped::all(&broker, (gateway.url(), gateway.rest_url()));
+        self.runtime.block_on(dropped);
+    }
+
     pub(crate) fn wait_for_resumes(&self, count: u64) {
         let begin = Instant::now();
         while self.stats().resumed < count {

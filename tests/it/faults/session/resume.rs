@@ -150,6 +150,8 @@ fn f60_nothing_is_sent_after_op_9() {
         let is_command = |act: &Act| matches!(act, Act::Command { .. });
         let first = |seen: &shardstream::local::Record| is_command(&seen.act);
         world.gateway.wait_for_nth(50, first).await.unwrap();
+        // Until the window is used up: from then on no command is on its way.
+        player.run_for(secs(1)).await;
         let connection = world.seen(is_command)[0].connection;
         world.gateway.order_connection(
             connection,
