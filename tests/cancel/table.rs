@@ -297,10 +297,10 @@ fn every_public_future_is_dropped_by_a_test() {
 
 #[test]
 fn the_tests_of_the_table_are_there() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut paths = Vec::new();
     for suite in ["cancel", "cluster"] {
-        files(&tests.join(suite), &mut paths);
+        files(&suites.join(suite), &mut paths);
     }
     let texts: Vec<_> = paths
         .iter()

@@ -1,6 +1,6 @@
 //! Futures that are dropped before they are done.
 
-use std::{future::pending, pin::pin, task::Poll, time::Duration};
+use std::{future::pending, task::Poll, time::Duration};
 
 use futures::future::poll_fn;
 use shardstream::{
@@ -19,10 +19,10 @@ const POLLS: [usize; 7] = [1, 2, 5, 12, 30, 80, 300];
 const LIFE: Duration = LEASE;
 
 /// What the future gives; `None` where it was dropped after so many polls.
-async fn cut<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+fn cut<T>(polls: usize, future: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
+    let mut future = Box::pin(future);
     let mut polled = 0;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         polled += 1;
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -30,7 +30,6 @@ async fn cut<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
             Poll::Pending => Poll::Pending,
         }
     })
-    .await
 }
 
 /// Drops it at the first poll, a new one at the second, until one is done.
