@@ -110,6 +110,14 @@ mod planted;
 
 #[cfg(feature = "nats")]
 pub mod cluster;
+#[cfg_attr(
+    not(any(feature = "discord", feature = "qq")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "with no platform there are no events"
+    )
+)]
 mod codec;
 mod config;
 mod credential;
