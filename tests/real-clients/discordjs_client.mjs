@@ -22,11 +22,12 @@ manager.on(WebSocketShardEvents.Dispatch, async (payload) => {
   console.log(JSON.stringify(data.d.content));
   count += 1;
   if (count === Number(events)) {
-    // What came twice would come now.
+    // What came twice would come now; and its first heartbeat, which goes out after a part by chance
+    // of the interval of 1 s.
     setTimeout(async () => {
       await manager.destroy();
       process.exit(0);
-    }, 500);
+    }, 1500);
   }
 });
 manager.on(WebSocketShardEvents.Error, (error) => console.error(error));
